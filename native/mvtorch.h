@@ -1,0 +1,90 @@
+// C ABI over libtorch: tensors as opaque handles, and one boxed call that reaches every operator by name.
+//
+// Conventions. Every function that can fail returns 0 on success and 1 on failure; the message of the
+// last failure of the calling thread is mvt_last_error(). Handles are owned by the caller and released
+// with the matching mvt_*_free. Sizes are in elements, memory in bytes.
+#pragma once
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define MVT_API extern "C" __attribute__((visibility("default")))
+#else
+#define MVT_API
+#endif
+
+typedef struct mvt_tensor mvt_tensor;
+typedef struct mvt_operator mvt_operator;
+typedef struct mvt_generator mvt_generator;
+typedef struct mvt_guard mvt_guard;
+
+// A tagged argument or result of an operator.
+typedef enum {
+  MVT_DEFAULT = 0,      // take the schema's default
+  MVT_NONE = 1,
+  MVT_BOOL = 2,         // i
+  MVT_INT = 3,          // i (also dtypes, layouts, memory formats)
+  MVT_DOUBLE = 4,       // d
+  MVT_TENSOR = 5,       // p: mvt_tensor*
+  MVT_INT_LIST = 6,     // p: const int64_t*, i: length
+  MVT_DOUBLE_LIST = 7,  // p: const double*, i: length
+  MVT_TENSOR_LIST = 8,  // p: mvt_tensor* const* (a null entry is None), i: length
+  MVT_STRING = 9,       // p: const char*, i: length
+  MVT_DEVICE = 10,      // i: type << 32 | index (index -1: current)
+  MVT_GENERATOR = 11,   // p: mvt_generator*
+} mvt_tag;
+
+typedef struct {
+  int64_t tag;
+  int64_t i;
+  double d;
+  const void* p;
+} mvt_value;
+
+// The message of the calling thread's last failure; valid until its next call.
+MVT_API const char* mvt_last_error(void);
+
+// ---- operators (operator.cpp) ----
+// Finds an operator such as "aten::add" with overload "Tensor" in the dispatcher. The handle lives for ever.
+MVT_API int mvt_operator_find(const char* name, const char* overload, const mvt_operator** out);
+// The operator's schema as text, valid until the thread's next call.
+MVT_API int mvt_operator_schema(const mvt_operator* op, const char** out);
+// Calls it. Missing trailing arguments take the schema's defaults. Results lie in memory of the calling
+// thread, valid until its next call; their tensors belong to the caller.
+MVT_API int mvt_operator_call(const mvt_operator* op, const mvt_value* arguments, int64_t count,
+                              const mvt_value** results, int64_t* result_count);
+
+// ---- tensors (tensor.cpp) ----
+MVT_API void mvt_tensor_free(mvt_tensor* tensor);
+MVT_API int mvt_tensor_info(const mvt_tensor* tensor, int64_t* dtype, int64_t* dimensions, int64_t* device,
+                            int64_t* flags);  // flags: 1 contiguous, 2 requires grad, 4 inference, 8 leaf
+MVT_API int mvt_tensor_sizes(const mvt_tensor* tensor, int64_t* sizes, int64_t* strides);  // both [dimensions]
+MVT_API int mvt_tensor_data(const mvt_tensor* tensor, void** data);  // the first element, on its device
+
+// ---- autograd (autograd.cpp) ----
+MVT_API int mvt_set_requires_grad(mvt_tensor* tensor, int value);
+MVT_API int mvt_get_grad(const mvt_tensor* tensor, mvt_tensor** out);  // null when there is none
+MVT_API int mvt_set_grad(mvt_tensor* tensor, const mvt_tensor* grad);  // null clears
+MVT_API int mvt_backward(mvt_tensor* const* tensors, int64_t count, mvt_tensor* const* gradients, int keep_graph);
+MVT_API int mvt_gradient(mvt_tensor* const* outputs, int64_t output_count, mvt_tensor* const* output_gradients,
+                         mvt_tensor* const* inputs, int64_t input_count, int keep_graph, mvt_tensor** gradients);
+MVT_API int mvt_grad_mode(int value);  // 0, 1, or -1 to ask; returns the mode before the call
+// Guards undo themselves when released, in the reverse order, on the thread that made them.
+MVT_API int mvt_inference_mode_enter(mvt_guard** out);
+MVT_API int mvt_autocast_enter(int64_t device_type, int64_t dtype, mvt_guard** out);
+MVT_API void mvt_guard_release(mvt_guard* guard);
+
+// ---- runtime (runtime.cpp) ----
+MVT_API const char* mvt_version(void);  // "1.13.1"
+MVT_API int mvt_configuration(const char** build, const char** parallel);  // libtorch's own descriptions
+MVT_API int mvt_set_threads(int64_t threads);
+MVT_API int mvt_get_threads(int64_t* threads);
+MVT_API int mvt_manual_seed(uint64_t seed);  // every device's default generator
+MVT_API int mvt_generator_create(int64_t device, uint64_t seed, mvt_generator** out);
+MVT_API int mvt_generator_get_state(const mvt_generator* generator, mvt_tensor** out);
+MVT_API int mvt_generator_set_state(mvt_generator* generator, const mvt_tensor* state);
+MVT_API void mvt_generator_free(mvt_generator* generator);
+MVT_API int mvt_cuda_devices(int64_t* count);  // 0 without CUDA
+MVT_API int mvt_cuda_synchronize(int64_t index);
+MVT_API int mvt_cuda_memory(int64_t index, int64_t* allocated, int64_t* peak, int64_t* total);
+MVT_API int mvt_cuda_reset_peak(int64_t index);
+MVT_API int mvt_cuda_empty_cache(void);

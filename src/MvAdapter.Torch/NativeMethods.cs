@@ -1,0 +1,95 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MvAdapter.Torch;
+
+/// <summary>The C ABI of <c>native/mvtorch.h</c>, line by line.</summary>
+internal static unsafe partial class NativeMethods
+{
+    private const string Library = "mvtorch";
+
+    // The library lies beside the program; MVADAPTER_NATIVE names another build (another libtorch).
+    [ModuleInitializer]
+    internal static void RegisterResolver() =>
+        NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, path) =>
+            name == Library ? Load(assembly, path) : 0);
+
+    private static nint Load(Assembly assembly, DllImportSearchPath? path)
+    {
+        try
+        {
+            return Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") is { Length: > 0 } file
+                ? NativeLibrary.Load(file)
+                : NativeLibrary.Load("libmvtorch.so", assembly, path);
+        }
+        catch (DllNotFoundException e)
+        {
+            throw new TorchException(
+                $"libmvtorch.so or the libtorch it needs cannot be loaded; run eng/setup to build it ({e.Message.Split('\n')[0].Trim()})", e);
+        }
+    }
+
+    [LibraryImport(Library)] internal static partial nint mvt_last_error();
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_operator_find(string name, string overload, out nint handle);
+    [LibraryImport(Library)] internal static partial int mvt_operator_schema(nint handle, out nint text);
+    [LibraryImport(Library)] internal static partial int mvt_operator_call(nint handle, NativeValue* arguments, long count, out NativeValue* results, out long resultCount);
+
+    [LibraryImport(Library)] internal static partial void mvt_tensor_free(nint tensor);
+    [LibraryImport(Library)] internal static partial int mvt_tensor_info(nint tensor, out long dtype, out long dimensions, out long device, out long flags);
+    [LibraryImport(Library)] internal static partial int mvt_tensor_sizes(nint tensor, long* sizes, long* strides);
+    [LibraryImport(Library)] internal static partial int mvt_tensor_data(nint tensor, out void* data);
+
+    [LibraryImport(Library)] internal static partial int mvt_set_requires_grad(nint tensor, int value);
+    [LibraryImport(Library)] internal static partial int mvt_get_grad(nint tensor, out nint gradient);
+    [LibraryImport(Library)] internal static partial int mvt_set_grad(nint tensor, nint gradient);
+    [LibraryImport(Library)] internal static partial int mvt_backward(nint* tensors, long count, nint* gradients, int keepGraph);
+    [LibraryImport(Library)] internal static partial int mvt_gradient(nint* outputs, long outputCount, nint* outputGradients, nint* inputs, long inputCount, int keepGraph, nint* gradients);
+    [LibraryImport(Library)] internal static partial int mvt_grad_mode(int value);
+    [LibraryImport(Library)] internal static partial int mvt_inference_mode_enter(out nint guard);
+    [LibraryImport(Library)] internal static partial int mvt_autocast_enter(long deviceType, long dtype, out nint guard);
+    [LibraryImport(Library)] internal static partial void mvt_guard_release(nint guard);
+
+    [LibraryImport(Library)] internal static partial nint mvt_version();
+    [LibraryImport(Library)] internal static partial int mvt_configuration(out nint build, out nint parallel);
+    [LibraryImport(Library)] internal static partial int mvt_set_threads(long threads);
+    [LibraryImport(Library)] internal static partial int mvt_get_threads(out long threads);
+    [LibraryImport(Library)] internal static partial int mvt_manual_seed(ulong seed);
+    [LibraryImport(Library)] internal static partial int mvt_generator_create(long device, ulong seed, out nint generator);
+    [LibraryImport(Library)] internal static partial int mvt_generator_get_state(nint generator, out nint state);
+    [LibraryImport(Library)] internal static partial int mvt_generator_set_state(nint generator, nint state);
+    [LibraryImport(Library)] internal static partial void mvt_generator_free(nint generator);
+    [LibraryImport(Library)] internal static partial int mvt_cuda_devices(out long count);
+    [LibraryImport(Library)] internal static partial int mvt_cuda_synchronize(long index);
+    [LibraryImport(Library)] internal static partial int mvt_cuda_memory(long index, out long allocated, out long peak, out long total);
+    [LibraryImport(Library)] internal static partial int mvt_cuda_reset_peak(long index);
+    [LibraryImport(Library)] internal static partial int mvt_cuda_empty_cache();
+
+    internal static string LastError => Marshal.PtrToStringUTF8(mvt_last_error()) ?? "unknown failure";
+
+    internal static string Text(nint pointer) => Marshal.PtrToStringUTF8(pointer) ?? "";
+
+    /// <summary>Turns a failed call into an exception that names it.</summary>
+    internal static void Check(int status, string what)
+    {
+        if (status != 0) throw new TorchException($"{what}: {LastError}");
+    }
+}
+
+/// <summary>One tagged argument or result: <c>mvt_value</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeValue
+{
+    public long Tag;
+    public long Integer;
+    public double Number;
+    public void* Pointer;
+}
+
+/// <summary>What a <see cref="NativeValue"/> holds: <c>mvt_tag</c>.</summary>
+internal enum ValueTag
+{
+    Default, None, Bool, Int, Double, Tensor, IntList, DoubleList, TensorList, String, Device, Generator,
+}

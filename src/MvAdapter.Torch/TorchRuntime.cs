@@ -1,0 +1,90 @@
+using System.Globalization;
+
+namespace MvAdapter.Torch;
+
+/// <summary>The libtorch that is loaded: its version and build, threads, devices, and memory.</summary>
+public static class TorchRuntime
+{
+    /// <summary>libtorch's version, such as <c>1.13.1</c>.</summary>
+    public static string Version => NativeMethods.Text(NativeMethods.mvt_version());
+
+    /// <summary>How libtorch was built: compiler, BLAS, oneDNN, CPU capability.</summary>
+    public static string BuildDescription
+    {
+        get
+        {
+            NativeMethods.Check(NativeMethods.mvt_configuration(out var build, out _), "configuration");
+            return NativeMethods.Text(build);
+        }
+    }
+
+    /// <summary>What libtorch says of its threads.</summary>
+    public static string ParallelDescription
+    {
+        get
+        {
+            NativeMethods.Check(NativeMethods.mvt_configuration(out _, out var parallel), "configuration");
+            return NativeMethods.Text(parallel);
+        }
+    }
+
+    /// <summary>Threads of one operator. Each thread that calls libtorch has a team of its own.</summary>
+    public static int Threads
+    {
+        get
+        {
+            NativeMethods.Check(NativeMethods.mvt_get_threads(out var threads), "threads");
+            return (int)threads;
+        }
+        set => NativeMethods.Check(NativeMethods.mvt_set_threads(value), "threads");
+    }
+
+    /// <summary>The number of GPUs libtorch can use.</summary>
+    public static int CudaDevices
+    {
+        get
+        {
+            NativeMethods.Check(NativeMethods.mvt_cuda_devices(out var count), "cuda");
+            return (int)count;
+        }
+    }
+
+    /// <summary>Waits until the GPU has finished what it was given.</summary>
+    public static void Synchronize(Device device)
+    {
+        if (device.IsCuda) NativeMethods.Check(NativeMethods.mvt_cuda_synchronize(device.Index), "synchronize");
+    }
+
+    /// <summary>Bytes of memory: resident in main memory, or allocated on the GPU.</summary>
+    public static MemoryUse Memory(Device device)
+    {
+        if (device.IsCpu) return new MemoryUse(StatusBytes("VmRSS:"), StatusBytes("VmHWM:"), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        NativeMethods.Check(NativeMethods.mvt_cuda_memory(device.Index, out var allocated, out var peak, out var total), "memory");
+        return new MemoryUse(allocated, peak, total);
+    }
+
+    /// <summary>Begins the measurement of <see cref="MemoryUse.Peak"/> anew.</summary>
+    public static void ResetPeakMemory(Device device)
+    {
+        if (device.IsCuda) NativeMethods.Check(NativeMethods.mvt_cuda_reset_peak(device.Index), "memory");
+        // Writing 5 to clear_refs resets VmHWM; a kernel that forbids it leaves the peak of the whole process.
+        else try { File.WriteAllText("/proc/self/clear_refs", "5"); } catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+    }
+
+    /// <summary>Returns cached GPU memory to the driver.</summary>
+    public static void EmptyCache() => NativeMethods.Check(NativeMethods.mvt_cuda_empty_cache(), "memory");
+
+    private static long StatusBytes(string key)
+    {
+        if (!File.Exists("/proc/self/status")) return Environment.WorkingSet;
+        var line = File.ReadLines("/proc/self/status").FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal));
+        return line is null ? Environment.WorkingSet
+            : 1024 * long.Parse(line.AsSpan(key.Length).Trim().ToString().Split(' ')[0], CultureInfo.InvariantCulture);
+    }
+}
+
+/// <summary>Memory in bytes.</summary>
+/// <param name="Current">In use now.</param>
+/// <param name="Peak">The most that was in use since the start or the last reset.</param>
+/// <param name="Total">What the device has.</param>
+public readonly record struct MemoryUse(long Current, long Peak, long Total);
