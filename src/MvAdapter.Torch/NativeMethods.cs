@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace MvAdapter.Torch;
@@ -10,8 +9,7 @@ internal static unsafe partial class NativeMethods
     private const string Library = "mvtorch";
 
     // The library lies beside the program; MVADAPTER_NATIVE names another build (another libtorch).
-    [ModuleInitializer]
-    internal static void RegisterResolver() =>
+    static NativeMethods() =>
         NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, path) =>
             name == Library ? Load(assembly, path) : 0);
 
