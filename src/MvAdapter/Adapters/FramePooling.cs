@@ -1,0 +1,16 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Adapters;
+
+/// <summary>From frame vectors to one video vector (spec section 8; CLIP4Clip's mean pooling, arXiv 2104.08860).</summary>
+public static class FramePooling
+{
+    /// <summary>Normalise each frame, average over the frames that are there, normalise again. [B, F, E] -> [B, E].</summary>
+    public static Tensor Mean(Tensor frames, Tensor? mask)
+    {
+        frames = Functional.Normalize(frames);
+        if (mask is null) return Functional.Normalize(frames.Mean([1]));
+        var weights = mask.Unsqueeze(-1);                                                    // [B, F, 1]
+        return Functional.Normalize((frames * weights).Sum([1]) / weights.Sum([1]).ClampMin(1));
+    }
+}

@@ -1,0 +1,79 @@
+namespace MvAdapter.Adapters;
+
+/// <summary>The hyper-parameters of MV-Adapter. Presets are the published settings of the five benchmarks.</summary>
+public sealed record MvAdapterConfig
+{
+    /// <summary>Most frames of a video; the positional embedding has 2 F + 1 rows.</summary>
+    public int Frames { get; init; } = 12;
+
+    /// <summary>Most tokens of a caption, start and end included.</summary>
+    public int Words { get; init; } = 32;
+
+    /// <summary>Bottleneck width m.</summary>
+    public int Bottleneck { get; init; } = 64;
+
+    /// <summary>Attention heads of the inner block.</summary>
+    public int Heads { get; init; } = 2;
+
+    /// <summary>Length of the tied factor s.</summary>
+    public int FactorDim { get; init; } = 32;
+
+    /// <summary>Factor on the adapter's output.</summary>
+    public double Scale { get; init; } = 0.1;
+
+    /// <summary>Where the tied factor acts; null for no tying.</summary>
+    public Tying? Tying { get; init; }
+
+    /// <summary>The layers whose branches share a factor, counted from 0.</summary>
+    public IReadOnlyList<int> TiedLayers { get; init; } = [];
+
+    /// <summary>Blocks in the Kronecker product of the paper's first version; 0 for none.</summary>
+    public int Kronecker { get; init; }
+
+    /// <summary>Whether the class path is calibrated ("c").</summary>
+    public bool CalibrateClass { get; init; } = true;
+
+    /// <summary>Whether the patch path is calibrated ("p").</summary>
+    public bool CalibratePatches { get; init; }
+
+    /// <summary>LayerNorm on the adapter's input.</summary>
+    public bool LayerNormIn { get; init; }
+
+    /// <summary>Whether the temporal sequence begins with the learned context token cc.</summary>
+    public bool ContextToken { get; init; } = true;
+
+    /// <summary>The published settings by benchmark.</summary>
+    public static IReadOnlyDictionary<string, MvAdapterConfig> Presets { get; } = new Dictionary<string, MvAdapterConfig>(StringComparer.OrdinalIgnoreCase)
+    {
+        ["msrvtt"] = new() { Tying = Adapters.Tying.Parse("down out"), TiedLayers = [10, 11] },
+        ["msvd"] = new() { Tying = Adapters.Tying.Parse("down in"), TiedLayers = [10, 11] },
+        ["lsmdc"] = new() { Tying = Adapters.Tying.Parse("down in"), TiedLayers = [9, 10, 11] },
+        ["didemo"] = new() { Frames = 32, Words = 64, Tying = Adapters.Tying.Parse("down out"), TiedLayers = [10, 11] },
+        ["activitynet"] = new() { Frames = 32, Words = 64, Tying = Adapters.Tying.Parse("down in"), TiedLayers = [11], LayerNormIn = true },
+    };
+
+    /// <summary>The preset of that name.</summary>
+    /// <exception cref="UsageException">There is none.</exception>
+    public static MvAdapterConfig Preset(string name) => Presets.TryGetValue(name, out var config) ? config
+        : throw new UsageException($"no preset is called '{TextForMessage.Quote(name)}'; known are {string.Join(", ", Presets.Keys)}");
+
+    /// <summary>Refuses what no model can have.</summary>
+    /// <exception cref="MvAdapterException">The line says which field and why.</exception>
+    public void Validate(int layers)
+    {
+        Require(Frames > 0 && Words > 1, "frames and words must be positive");
+        Require(Bottleneck > 0 && Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
+        Require(Kronecker >= 0, "kronecker must not be negative");
+        Require(FactorDim > 0, "factor_dim must be positive");
+        Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
+        Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");
+        Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
+        Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
+            "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
+
+        static void Require(bool holds, string why)
+        {
+            if (!holds) throw new MvAdapterException($"the adapter's settings do not fit: {why}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+using MvAdapter.Layers;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Clip;
+
+/// <summary>
+/// CLIP: a vision and a text transformer that meet in one embedding space. It holds the parameters under
+/// OpenAI's names, save that the biases of queries, keys and values are three, as MV-Adapter trains them.
+/// </summary>
+public sealed class ClipModel : IDisposable
+{
+    /// <summary>A model whose values come from a source: <see cref="ParameterBuilder.Fresh"/>, or a checkpoint.</summary>
+    public ClipModel(ClipConfig config, ParameterSource source, Generator generator)
+    {
+        Config = config;
+        Parameters = new ParameterSet();
+        try
+        {
+            // OpenAI's own order and values: logit_scale begins at ln(1 / 0.07).
+            var p = new ParameterBuilder(Parameters, source, generator);
+            LogitScale = p.Create("logit_scale", [], static s => Tensor.Full(s, Math.Log(1 / 0.07)));
+            Vision = new VisionTransformer(p["visual"], config);
+            Text = new TextTransformer(p, config);
+        }
+        catch
+        {
+            Parameters.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A model of random weights.</summary>
+    public static ClipModel CreateRandom(ClipConfig config, ulong seed)
+    {
+        using var generator = new Generator(seed);
+        return new ClipModel(config, ParameterBuilder.Fresh, generator);
+    }
+
+    /// <summary>The sizes.</summary>
+    public ClipConfig Config { get; }
+
+    /// <summary>All parameters by OpenAI's names.</summary>
+    public ParameterSet Parameters { get; }
+
+    /// <summary>The logarithm of the factor on similarities.</summary>
+    public Tensor LogitScale { get; }
+
+    /// <summary>The image tower.</summary>
+    public VisionTransformer Vision { get; }
+
+    /// <summary>The text tower.</summary>
+    public TextTransformer Text { get; }
+
+    /// <summary>Features of single images. pixels [N, 3, S, S] -> [N, E], not normalised.</summary>
+    public Tensor EncodeImages(Tensor pixels) => Vision.Forward(pixels, new BlockContext(pixels.Size(0), Training: false), []);
+
+    /// <summary>Features of texts. ids [N, L] (int64) -> [N, E], not normalised.</summary>
+    public Tensor EncodeTexts(Tensor ids) => Text.Forward(ids, [], training: false);
+
+    /// <summary>Frees the parameters.</summary>
+    public void Dispose() => Parameters.Dispose();
+}

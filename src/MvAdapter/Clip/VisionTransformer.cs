@@ -1,0 +1,53 @@
+using MvAdapter.Layers;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Clip;
+
+/// <summary>CLIP's image tower (arXiv 2103.00020, section 2.4): patches and a class token through a pre-norm transformer.</summary>
+public sealed class VisionTransformer
+{
+    private readonly ClipConfig config;
+    private readonly Tensor patchWeight;         // [D, 3, p, p]
+    private readonly Tensor classEmbedding;      // [D]
+    private readonly Tensor positionalEmbedding; // [1 + P, D]
+    private readonly LayerNorm lnPre;
+    private readonly TransformerBlock[] blocks;
+    private readonly LayerNorm lnPost;
+    private readonly Tensor projection;          // [D, E]
+
+    /// <summary>Names the parameters as OpenAI does, below <c>visual.</c>.</summary>
+    public VisionTransformer(ParameterBuilder p, ClipConfig config)
+    {
+        this.config = config;
+        long width = config.VisionWidth;
+        var scale = 1 / Math.Sqrt(width);
+        classEmbedding = p.Normal("class_embedding", scale, width);
+        positionalEmbedding = p.Normal("positional_embedding", scale, 1 + config.Grid * config.Grid, width);
+        projection = p.Normal("proj", scale, width, config.EmbeddingWidth);
+        var patchInputs = 3L * config.PatchSize * config.PatchSize;
+        patchWeight = p["conv1"].Uniform("weight", 1 / Math.Sqrt(patchInputs), width, 3, config.PatchSize, config.PatchSize);
+        lnPre = new LayerNorm(p["ln_pre"], width);
+        blocks = [.. Enumerable.Range(0, config.VisionLayers).Select(layer =>
+            TransformerBlock.CreateClip(p["transformer"]["resblocks"][layer], width, config.VisionHeads, config.VisionLayers))];
+        lnPost = new LayerNorm(p["ln_post"], width);
+    }
+
+    /// <summary>One vector for each frame.</summary>
+    /// <param name="pixels">Normalised frames [B * F, 3, S, S], the frames of a video one after another.</param>
+    /// <param name="context">Videos, frames and frame mask; the patch grid is filled in.</param>
+    /// <param name="adapters">One adapter a block, or empty for plain CLIP.</param>
+    /// <returns>[B * F, E], not normalised.</returns>
+    public Tensor Forward(Tensor pixels, BlockContext context, IReadOnlyList<BlockAdapter?> adapters)
+    {
+        context = context with { GridHeight = config.Grid, GridWidth = config.Grid };
+        var patches = Functional.Conv2d(pixels.To(patchWeight.DType), patchWeight, stride: [config.PatchSize, config.PatchSize]);
+        patches = patches.Flatten(2).Transpose(1, 2);                                         // [N, P, D]
+        var classToken = classEmbedding.To(patches.DType).Expand(patches.Size(0), 1, config.VisionWidth);
+        var x = Tensor.Concatenate([classToken, patches], 1) + positionalEmbedding;           // [N, 1 + P, D]
+        x = lnPre.Forward(x);
+        for (var layer = 0; layer < blocks.Length; layer++)
+            x = blocks[layer].Forward(x, context, layer < adapters.Count ? adapters[layer] : null);
+        var pooled = lnPost.Forward(x.Select(1, 0));                                          // the class token [N, D]
+        return pooled.To(projection.DType).MatMul(projection).To(DType.Float32);
+    }
+}

@@ -1,0 +1,10 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Layers;
+
+/// <summary>CLIP's activation.</summary>
+public static class Activation
+{
+    /// <summary>x * sigmoid(1.702 x).</summary>
+    public static Tensor QuickGelu(Tensor x) => x * (x * 1.702).Sigmoid();
+}

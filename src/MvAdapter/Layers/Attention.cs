@@ -1,0 +1,49 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Layers;
+
+/// <summary>Multi-head self-attention with one product for queries, keys and values.</summary>
+public sealed class Attention
+{
+    private readonly int heads;
+    private readonly Tensor inWeight;
+    private readonly Tensor[] inBiases;
+    private readonly Linear output;
+
+    /// <summary>Weights normal with the given deviations, biases zero.</summary>
+    /// <param name="p">Where the parameters go.</param>
+    /// <param name="width">The width of the tokens.</param>
+    /// <param name="heads">Attention heads; they divide the width.</param>
+    /// <param name="inDeviation">Standard deviation of the input projection.</param>
+    /// <param name="outDeviation">Standard deviation of the output projection.</param>
+    /// <param name="separateBiases">
+    /// The biases of queries, keys and values as three parameters, as the published model trains (and clips) them.
+    /// </param>
+    public Attention(ParameterBuilder p, long width, int heads, double inDeviation, double outDeviation, bool separateBiases)
+    {
+        this.heads = heads;
+        inWeight = p.Normal("in_proj_weight", inDeviation, 3 * width, width);
+        inBiases = separateBiases
+            ? [p["q_proj"].Zeros("bias", width), p["k_proj"].Zeros("bias", width), p["v_proj"].Zeros("bias", width)]
+            : [p.Zeros("in_proj_bias", 3 * width)];
+        output = Linear.CreateNormal(p["out_proj"], width, width, outDeviation);
+    }
+
+    /// <summary>Attention of every token to every other.</summary>
+    /// <param name="x">Tokens [N, L, D].</param>
+    /// <param name="mask">Added to the scores before softmax: [L, L], or [N, 1, 1, L] for masked keys; null for none.</param>
+    /// <param name="projectionDelta">Added to the projections [N, L, 3D] (queries, keys, values); null for none.</param>
+    public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? projectionDelta = null)
+    {
+        var (n, length, width) = (x.Size(0), x.Size(1), x.Size(2));
+        var bias = inBiases.Length == 1 ? inBiases[0] : Tensor.Concatenate(inBiases);
+        var projected = Linear.Apply(x, inWeight, bias);                                 // [N, L, 3D]
+        if (projectionDelta is not null) projected = projected + projectionDelta.To(projected.DType);
+        var parts = projected.View(n, length, 3, heads, width / heads).Permute(2, 0, 3, 1, 4);
+        var (q, k, v) = (parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2));    // [N, H, L, d]
+        var scores = (q * (1 / Math.Sqrt(width / heads))).MatMul(k.Transpose(-2, -1));   // [N, H, L, L]
+        if (mask is not null) scores = scores + mask.To(scores.DType);
+        var mixed = Functional.Softmax(scores, -1).MatMul(v);                            // [N, H, L, d]
+        return output.Forward(mixed.Transpose(1, 2).Reshape(n, length, width));
+    }
+}

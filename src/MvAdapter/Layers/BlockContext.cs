@@ -1,0 +1,24 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Layers;
+
+/// <summary>What a block adapter may know of the batch besides the tokens.</summary>
+/// <param name="Batch">Videos, or captions.</param>
+/// <param name="Training">Whether dropout is on.</param>
+public sealed record BlockContext(long Batch, bool Training)
+{
+    /// <summary>Frames of each video; 1 in the text branch.</summary>
+    public long Frames { get; init; } = 1;
+
+    /// <summary>Rows of the patch grid; 0 in the text branch.</summary>
+    public long GridHeight { get; init; }
+
+    /// <summary>Columns of the patch grid; 0 in the text branch.</summary>
+    public long GridWidth { get; init; }
+
+    /// <summary>1 for a frame, 0 for padding: float32 [B, F]; null when no frame is padding.</summary>
+    public Tensor? FrameMask { get; init; }
+
+    /// <summary>The attention mask of the branch: causal [L, L] for text, null for video.</summary>
+    public Tensor? AttentionMask { get; init; }
+}

@@ -1,0 +1,37 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Layers;
+
+/// <summary>x W^T + b. It computes in the type of its weight: frozen weights stored as bfloat16 run as bfloat16.</summary>
+public sealed class Linear(Tensor weight, Tensor? bias = null)
+{
+    /// <summary>The weight [out, in].</summary>
+    public Tensor Weight { get; } = weight;
+
+    /// <summary>The bias [out], or null.</summary>
+    public Tensor? Bias { get; } = bias;
+
+    /// <summary>PyTorch's default initialisation: weight and bias uniform within ±1/sqrt(in).</summary>
+    public static Linear Create(ParameterBuilder p, long input, long output, bool bias = true)
+    {
+        var bound = 1 / Math.Sqrt(input);
+        return new Linear(p.Uniform("weight", bound, output, input), bias ? p.Uniform("bias", bound, output) : null);
+    }
+
+    /// <summary>Normally distributed weight, zero bias.</summary>
+    public static Linear CreateNormal(ParameterBuilder p, long input, long output, double deviation) =>
+        new(p.Normal("weight", deviation, output, input), p.Zeros("bias", output));
+
+    /// <summary>Weight and bias zero: a layer whose output begins as nothing.</summary>
+    public static Linear CreateZero(ParameterBuilder p, long input, long output) =>
+        new(p.Zeros("weight", output, input), p.Zeros("bias", output));
+
+    /// <summary>[.., in] -> [.., out].</summary>
+    public Tensor Forward(Tensor x) => Apply(x, Weight, Bias);
+
+    /// <summary>The same with a given weight, such as a tied one.</summary>
+    public Tensor Forward(Tensor x, Tensor weight) => Apply(x, weight, Bias);
+
+    internal static Tensor Apply(Tensor x, Tensor weight, Tensor? bias) =>
+        Functional.Linear(x.To(weight.DType), weight, bias?.To(weight.DType));
+}

@@ -1,0 +1,74 @@
+using MvAdapter.Torch;
+
+namespace MvAdapter.Layers;
+
+/// <summary>
+/// A pre-norm transformer block: x + attention(ln_1(x)), then x + mlp(ln_2(x)), with the places where a
+/// <see cref="BlockAdapter"/> may add its delta. CLIP is made of it, and so is MV-Adapter's inner block.
+/// </summary>
+public sealed class TransformerBlock
+{
+    private readonly LayerNorm ln1;
+    private readonly Attention attention;
+    private readonly LayerNorm ln2;
+    private readonly Linear expand;
+    private readonly Linear contract;
+
+    private TransformerBlock(LayerNorm ln1, Attention attention, LayerNorm ln2, Linear expand, Linear contract) =>
+        (this.ln1, this.attention, this.ln2, this.expand, this.contract) = (ln1, attention, ln2, expand, contract);
+
+    /// <summary>A block of CLIP, initialised as OpenAI's code does for a model of that depth.</summary>
+    public static TransformerBlock CreateClip(ParameterBuilder p, long width, int heads, int layers)
+    {
+        var attention = 1 / Math.Sqrt(width);
+        var projection = attention / Math.Sqrt(2.0 * layers);
+        return new TransformerBlock(
+            new LayerNorm(p["ln_1"], width),
+            new Attention(p["attn"], width, heads, attention, projection, separateBiases: true),
+            new LayerNorm(p["ln_2"], width),
+            Linear.CreateNormal(p["mlp"]["c_fc"], width, 4 * width, 1 / Math.Sqrt(2.0 * width)),
+            Linear.CreateNormal(p["mlp"]["c_proj"], 4 * width, width, projection));
+    }
+
+    /// <summary>The block inside an adapter (spec section 7): width m, deviations by the branch's width D.</summary>
+    public static TransformerBlock CreateInner(ParameterBuilder p, long width, int heads, long branchWidth)
+    {
+        var deviation = 1 / Math.Sqrt(2.0 * branchWidth);
+        return new TransformerBlock(
+            new LayerNorm(p["ln_1"], width),
+            new Attention(p["attn"], width, heads, 1 / Math.Sqrt(branchWidth), deviation, separateBiases: false),
+            new LayerNorm(p["ln_2"], width),
+            Mlp(p["mlp"]["c_fc"], width, 4 * width),
+            Mlp(p["mlp"]["c_proj"], 4 * width, width));
+
+        Linear Mlp(ParameterBuilder part, long input, long output) => new(
+            part.Normal("weight", deviation, output, input), part.Uniform("bias", 1 / Math.Sqrt(input), output));
+    }
+
+    /// <summary>The block without an adapter.</summary>
+    /// <param name="x">Tokens [N, L, D].</param>
+    /// <param name="mask">Added to the attention scores: [L, L] or [N, 1, 1, L]; null for none.</param>
+    public Tensor Forward(Tensor x, Tensor? mask = null)
+    {
+        x = x + attention.Forward(ln1.Forward(x), mask);
+        return x + Mlp(ln2.Forward(x));
+    }
+
+    /// <summary>The block with an adapter's deltas at its places.</summary>
+    public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter)
+    {
+        if (adapter is null) return Forward(x, context.AttentionMask);
+        x = Add(x, adapter.OnInput(x, context));
+        var normalized = ln1.Forward(x);
+        var attended = x + attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
+        x = Add(attended, adapter.BesideAttention(x, normalized, context));
+        normalized = ln2.Forward(x);
+        var h = Mlp(normalized);
+        var sum = Add(x + h, adapter.BesideMlp(x, normalized, context));
+        return Add(sum, adapter.OnMlpOutput(h, context));
+    }
+
+    private Tensor Mlp(Tensor x) => contract.Forward(Activation.QuickGelu(expand.Forward(x)));
+
+    private static Tensor Add(Tensor x, Tensor? delta) => delta is null ? x : x + delta;
+}

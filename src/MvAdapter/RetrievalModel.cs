@@ -1,0 +1,60 @@
+using MvAdapter.Adapters;
+using MvAdapter.Clip;
+using MvAdapter.Layers;
+using MvAdapter.Torch;
+
+namespace MvAdapter;
+
+/// <summary>
+/// A backbone and a method as one function from tensors to embeddings: what the trainer differentiates and what
+/// every use of the model goes through. It does not own either; one backbone serves many models.
+/// </summary>
+/// <param name="clip">The backbone.</param>
+/// <param name="method">The adaptation; null for zero-shot CLIP.</param>
+public sealed class RetrievalModel(ClipModel clip, Method? method = null)
+{
+    private static readonly double MaxLogitScale = Math.Log(100);
+
+    /// <summary>The backbone.</summary>
+    public ClipModel Clip { get; } = clip;
+
+    /// <summary>The adaptation, or null.</summary>
+    public Method? Method { get; } = method;
+
+    /// <summary>The features of every frame.</summary>
+    /// <param name="pixels">Normalised frames [B, F, 3, S, S].</param>
+    /// <param name="frameMask">1 for a frame, 0 for padding: [B, F] of any type; null when no frame is padding.</param>
+    /// <param name="training">Whether dropout is on.</param>
+    /// <returns>[B, F, E], not normalised.</returns>
+    public Tensor EncodeFrames(Tensor pixels, Tensor? frameMask, bool training = false)
+    {
+        var (videos, frames) = (pixels.Size(0), pixels.Size(1));
+        var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32) };
+        return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method?.Vision ?? []).View(videos, frames, -1);
+    }
+
+    /// <summary>One L2-normalised vector a video (spec section 8). Parameters as <see cref="EncodeFrames"/>; [B, E].</summary>
+    public Tensor EncodeVideos(Tensor pixels, Tensor? frameMask, bool training = false)
+    {
+        var (features, mask) = (EncodeFrames(pixels, frameMask, training), frameMask?.To(DType.Float32));
+        return Method is null ? FramePooling.Mean(features, mask) : Method.PoolFrames(features, mask, training);
+    }
+
+    /// <summary>One L2-normalised vector a text. ids [B, L] (int64) -> [B, E].</summary>
+    public Tensor EncodeTexts(Tensor ids, bool training = false) =>
+        Functional.Normalize(Clip.Text.Forward(ids, Method?.Text ?? [], training));
+
+    /// <summary>exp(logit_scale) T V^T: texts [T, E] and videos [V, E] -> [T, V].</summary>
+    public Tensor Logits(Tensor texts, Tensor videos) => Clip.LogitScale.Exp() * texts.MatMul(videos.T());
+
+    /// <summary>Keeps the factor on similarities at 100 or below, after each step of training.</summary>
+    public void ClampLogitScale()
+    {
+        using var _ = new NoGrad();
+        Clip.LogitScale.ClampMaxInPlace(MaxLogitScale);
+    }
+
+    /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>
+    public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() => Method is null ? []
+        : Method.Parameters.Items.Concat(Clip.Parameters.Items.Where(item => Method.Trains(item.Key)));
+}
