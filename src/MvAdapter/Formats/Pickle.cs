@@ -1,0 +1,46 @@
+using System.Numerics;
+using MvAdapter.Checkpoints;
+
+namespace MvAdapter.Formats;
+
+/// <summary>
+/// Reads Python pickles of protocols 0 to 5 without running anything that they name. Values become string, long
+/// (or BigInteger), double, bool, null, byte[], List&lt;object?&gt;, object?[] for tuples,
+/// Dictionary&lt;object, object?&gt; and HashSet&lt;object&gt;.
+/// </summary>
+internal static class Pickle
+{
+    private const int MaxFileBytes = 1 << 29;
+
+    /// <summary>Reads a pickle file.</summary>
+    /// <exception cref="InvalidFileException">The file is missing, malformed, or names a global off the list.</exception>
+    public static object? ReadFile(string path, PickleGlobals globals)
+    {
+        using var handle = InputFile.Open(path);
+        var length = RandomAccess.GetLength(handle);
+        if (length > MaxFileBytes) throw new InvalidFileException(path, $"is larger than {MaxFileBytes >> 20} MB, too large for a pickle");
+        return Read(InputFile.ReadBytes(handle, path, 0, (int)length), path, globals);
+    }
+
+    /// <summary>Reads a pickle that lies in memory; <paramref name="path"/> is the file that messages name.</summary>
+    /// <param name="data">The pickle.</param>
+    /// <param name="path">The file it came from.</param>
+    /// <param name="globals">The names it may mention.</param>
+    /// <param name="persistent">What stands for an object kept outside the pickle, by its id; null refuses those.</param>
+    public static object? Read(ReadOnlyMemory<byte> data, string path, PickleGlobals globals, Func<object?, object?>? persistent = null)
+    {
+        try
+        {
+            return new PickleReader(data, globals, persistent).Read();
+        }
+        catch (PickleException exception)
+        {
+            throw new InvalidFileException(path, exception.Message, exception);
+        }
+    }
+
+    /// <summary>A dictionary key or set member: only plain values can be compared safely.</summary>
+    public static object Key(object? value) => value is string or long or double or bool or BigInteger
+        ? value
+        : throw new PickleException("it has a dictionary key or set member that is neither text nor a number");
+}
