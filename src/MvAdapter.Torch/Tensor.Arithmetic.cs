@@ -25,6 +25,9 @@ public sealed partial class Tensor
     /// <summary>Divides every element by a number.</summary>
     public static Tensor operator /(Tensor a, double b) => Operator.Call("aten::div.Scalar", a, b);
 
+    /// <summary>Divides a number by every element.</summary>
+    public static Tensor operator /(double a, Tensor b) => Operator.Call("aten::reciprocal", b) * a;
+
     /// <summary>Adds in place; not for tensors that a graph still needs.</summary>
     public Tensor AddInPlace(Tensor other, double scale = 1) => InPlace("aten::add_.Tensor", this, other, scale);
     /// <summary>Multiplies in place by a number.</summary>

@@ -6,12 +6,13 @@ using MvAdapter.Torch;
 namespace MvAdapter;
 
 /// <summary>
-/// A backbone and a method as one function from tensors to embeddings: what the trainer differentiates and what
-/// every use of the model goes through. It does not own either; one backbone serves many models.
+/// A CLIP and a method as one function from tensors to embeddings: what the trainer differentiates and what every
+/// use of the model goes through. It owns both; the CLIP is as a rule a view of a backbone
+/// (<see cref="ClipModel.Derive"/>) that shares its frozen weights with other tasks' models.
 /// </summary>
-/// <param name="clip">The backbone.</param>
+/// <param name="clip">CLIP, with the parameters that the task trains.</param>
 /// <param name="method">The adaptation; null for zero-shot CLIP.</param>
-public sealed class RetrievalModel(ClipModel clip, Method? method = null)
+public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDisposable
 {
     private static readonly double MaxLogitScale = Math.Log(100);
 
@@ -54,7 +55,21 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null)
         Clip.LogitScale.ClampMaxInPlace(MaxLogitScale);
     }
 
+    /// <summary>Zero-shot CLIP over a shared backbone.</summary>
+    public static RetrievalModel ZeroShot(ClipModel backbone) => new(backbone.Derive(static (_, _) => null));
+
+    /// <summary>A model to train: the method over a backbone whose trained parameters are copied, the rest shared.</summary>
+    public static RetrievalModel Create(ClipModel backbone, Method method) =>
+        new(backbone.Derive((name, tensor) => method.Trains(name) ? tensor.Detach().Clone() : null), method);
+
     /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() => Method is null ? []
         : Method.Parameters.Items.Concat(Clip.Parameters.Items.Where(item => Method.Trains(item.Key)));
+
+    /// <summary>Frees the method and this view of CLIP; weights shared with a backbone live on there.</summary>
+    public void Dispose()
+    {
+        Method?.Dispose();
+        Clip.Dispose();
+    }
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using MvAdapter.Layers;
 using MvAdapter.Torch;
 
@@ -7,6 +9,7 @@ namespace MvAdapter.Adapters;
 /// <param name="Down">The down projection; else the up projection.</param>
 /// <param name="Out">Along its outputs; else along its inputs.</param>
 /// <param name="ClassOnly">In the video branch, a down tying scales the class path alone.</param>
+[JsonConverter(typeof(TyingJsonConverter))]
 public sealed record Tying(bool Down, bool Out, bool ClassOnly = false)
 {
     /// <summary>Reads <c>down out</c>, <c>down in</c>, <c>up out</c>, <c>up in</c>, <c>down out cls</c> or <c>down in cls</c>.</summary>
@@ -60,4 +63,13 @@ public sealed class CrossModalityTying
         var f = Projection.Forward(factor);
         return weight * (Tying.Out ? f.Unsqueeze(1) : f);   // W[o, i] * f[o], or W[o, i] * f[i]
     }
+}
+
+/// <summary>Writes a tying as its text.</summary>
+internal sealed class TyingJsonConverter : JsonConverter<Tying>
+{
+    public override Tying? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String ? Tying.Parse(reader.GetString()!) : throw new JsonException("tying is a text such as \"down out\"");
+
+    public override void Write(Utf8JsonWriter writer, Tying value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
 }

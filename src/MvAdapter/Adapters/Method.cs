@@ -13,6 +13,9 @@ public abstract class Method : IDisposable
     /// <summary>The name it is chosen by.</summary>
     public abstract string Name { get; }
 
+    /// <summary>The method's hyper-parameters as one JSON object, as checkpoints carry them.</summary>
+    public abstract string Settings { get; }
+
     /// <summary>The parameters that the method adds to CLIP.</summary>
     public ParameterSet Parameters { get; } = new();
 

@@ -1,8 +1,17 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace MvAdapter.Adapters;
 
 /// <summary>The hyper-parameters of MV-Adapter. Presets are the published settings of the five benchmarks.</summary>
 public sealed record MvAdapterConfig
 {
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
     /// <summary>Most frames of a video; the positional embedding has 2 F + 1 rows.</summary>
     public int Frames { get; init; } = 12;
 
@@ -30,13 +39,11 @@ public sealed record MvAdapterConfig
     /// <summary>Blocks in the Kronecker product of the paper's first version; 0 for none.</summary>
     public int Kronecker { get; init; }
 
-    /// <summary>Whether the class path is calibrated ("c").</summary>
-    public bool CalibrateClass { get; init; } = true;
-
-    /// <summary>Whether the patch path is calibrated ("p").</summary>
-    public bool CalibratePatches { get; init; }
+    /// <summary>Which paths are calibrated: "c" the class tokens, "p" the patches.</summary>
+    public IReadOnlyList<string> Calibrate { get; init; } = ["c"];
 
     /// <summary>LayerNorm on the adapter's input.</summary>
+    [JsonPropertyName("layernorm_in")]
     public bool LayerNormIn { get; init; }
 
     /// <summary>Whether the temporal sequence begins with the learned context token cc.</summary>
@@ -57,6 +64,23 @@ public sealed record MvAdapterConfig
     public static MvAdapterConfig Preset(string name) => Presets.TryGetValue(name, out var config) ? config
         : throw new UsageException($"no preset is called '{TextForMessage.Quote(name)}'; known are {string.Join(", ", Presets.Keys)}");
 
+    /// <summary>Reads the fields of a JSON object, such as <c>{"frames": 12, "tying": "down out"}</c>; other keys are ignored.</summary>
+    /// <exception cref="MvAdapterException">The text is no JSON, or a field has another type.</exception>
+    public static MvAdapterConfig FromJson(string text, string origin)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<MvAdapterConfig>(text, Json) ?? throw new JsonException("null is no object");
+        }
+        catch (JsonException e)
+        {
+            throw new MvAdapterException($"{TextForMessage.Quote(origin)}: not the settings of an adapter ({TextForMessage.Quote(e.Message)})", e);
+        }
+    }
+
+    /// <summary>All fields as one JSON object, which <see cref="FromJson"/> reads.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, Json);
+
     /// <summary>Refuses what no model can have.</summary>
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>
     public void Validate(int layers)
@@ -64,6 +88,7 @@ public sealed record MvAdapterConfig
         Require(Frames > 0 && Words > 1, "frames and words must be positive");
         Require(Bottleneck > 0 && Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
         Require(Kronecker >= 0, "kronecker must not be negative");
+        Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
         Require(FactorDim > 0, "factor_dim must be positive");
         Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
         Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");

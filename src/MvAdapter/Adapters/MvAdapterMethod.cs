@@ -10,6 +10,10 @@ namespace MvAdapter.Adapters;
 /// </summary>
 public sealed class MvAdapterMethod : Method
 {
+    /// <summary>A fresh adapter, drawn from a seed.</summary>
+    public MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ulong seed = 0)
+        : this(clip, config, ParameterBuilder.Fresh, new Generator(seed)) { }
+
     /// <summary>Makes the adapters for a CLIP of that size; with <see cref="ParameterBuilder.Fresh"/> the model is exactly zero-shot CLIP.</summary>
     /// <exception cref="MvAdapterException">The settings do not fit the model.</exception>
     public MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ParameterSource source, Generator generator)
@@ -44,6 +48,9 @@ public sealed class MvAdapterMethod : Method
 
     /// <summary>The hyper-parameters.</summary>
     public MvAdapterConfig Config { get; }
+
+    /// <inheritdoc/>
+    public override string Settings => Config.ToJson();
 
     /// <inheritdoc/>
     public override bool Trains(string clipParameter) => clipParameter.EndsWith(".bias", StringComparison.Ordinal);

@@ -31,8 +31,8 @@ internal sealed class VideoAdapter : BlockAdapter
         contextToken = p.Normal("cc", 1 / Math.Sqrt(m), m);
         lnPre = new LayerNorm(p["ln_pre"], m);
         block = TransformerBlock.CreateInner(p["block"], m, config.Heads, width);
-        if (config.CalibrateClass) classCalibration = new Calibration(p["conv_rf_c"], m, config.ContextToken);
-        if (config.CalibratePatches) patchCalibration = new Calibration(p["conv_rf_p"], m, config.ContextToken);
+        if (config.Calibrate.Contains("c")) classCalibration = new Calibration(p["conv_rf_c"], m, config.ContextToken);
+        if (config.Calibrate.Contains("p")) patchCalibration = new Calibration(p["conv_rf_p"], m, config.ContextToken);
     }
 
     /// <inheritdoc/>
@@ -59,18 +59,16 @@ internal sealed class VideoAdapter : BlockAdapter
         var pooled = patches.Mean([1]).View(videos, frames, config.Bottleneck);
 
         // 2. Temporal modelling over [cc, class tokens, pooled patches].
-        var (cc, classes, context2) = Temporal(classDown, pooled, context);
+        var (cc, classes, pooledOut) = Temporal(classDown, pooled, context);
 
         // 3. Calibration, and up.
-        var evidence = Evidence(classes, context2);
+        var evidence = classes + pooledOut;
         if (classCalibration is not null) classes = classes * classCalibration.Forward(evidence, cc, context.FrameMask);
         if (patchCalibration is not null)
             patches = patches * patchCalibration.Forward(evidence, cc, context.FrameMask).Reshape(videos * frames, 1, config.Bottleneck);
         var classUp = bottleneck.Up(classes).Reshape(videos * frames, 1, h.Size(2));
         return Tensor.Concatenate([classUp, bottleneck.UpUntied(patches)], 1) * config.Scale;
     }
-
-    private static Tensor Evidence(Tensor classes, Tensor pooled) => classes + pooled;
 
     private (Tensor? ContextToken, Tensor Classes, Tensor Pooled) Temporal(Tensor classes, Tensor pooled, BlockContext context)
     {

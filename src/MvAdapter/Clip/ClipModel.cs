@@ -36,6 +36,17 @@ public sealed class ClipModel : IDisposable
         return new ClipModel(config, ParameterBuilder.Fresh, generator);
     }
 
+    /// <summary>
+    /// A model that shares this one's weights in memory, with some parameters of its own. So one backbone serves many
+    /// tasks, each with its biases. Either may be freed first.
+    /// </summary>
+    /// <param name="replace">Gives a parameter's own tensor by name and present value, or null to share it.</param>
+    public ClipModel Derive(Func<string, Tensor, Tensor?> replace)
+    {
+        using var generator = new Generator(0);
+        return new ClipModel(Config, (name, _, _) => replace(name, Parameters[name]) ?? Parameters[name].Detach(), generator);
+    }
+
     /// <summary>The sizes.</summary>
     public ClipConfig Config { get; }
 

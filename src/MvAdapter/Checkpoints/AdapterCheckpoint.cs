@@ -1,0 +1,103 @@
+using MvAdapter.Adapters;
+using MvAdapter.Clip;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Checkpoints;
+
+/// <summary>
+/// Reads and writes what a task trains, under the names of the published checkpoints: the method's own parameters and
+/// those of CLIP that train with it. <c>.safetensors</c> carries the settings in its metadata; a published
+/// <c>.pth</c> carries none, so what the shapes do not tell comes from the caller.
+/// </summary>
+public static class AdapterCheckpoint
+{
+    private const string Prefix = "clip.";
+    private const string MethodKey = "method";
+    private const string SettingsKey = "settings";
+
+    /// <summary>Reads an adapter for a CLIP and joins the two. The CLIP given stays as it is: the model shares its weights.</summary>
+    /// <param name="path">A <c>.safetensors</c> of ours, or a published <c>.pth</c>.</param>
+    /// <param name="clip">The backbone that the adapter was trained on.</param>
+    /// <param name="given">Settings for a file that carries none; null when there are none.</param>
+    /// <exception cref="InvalidFileException">Damaged, for another CLIP, or in need of settings that were not given.</exception>
+    public static RetrievalModel Load(string path, ClipModel clip, MvAdapterConfig? given = null)
+    {
+        var (stored, metadata) = Read(path);
+        var tensors = stored.ToDictionary(item => FromPublished(item.Key), item => item.Value, StringComparer.Ordinal);
+        if (metadata.TryGetValue(MethodKey, out var name) && name != "mv-adapter")
+            throw new InvalidFileException(path, $"the method '{TextForMessage.Quote(name, 60)}' is not known to this version");
+        var config = metadata.TryGetValue(SettingsKey, out var settings)
+            ? MvAdapterConfig.FromJson(settings, path)
+            : AdapterShapes.Infer(path, tensors, given);
+        AdapterShapes.CheckFits(path, tensors, clip.Config);
+
+        var source = new CheckpointSource(path, tensors);
+        using var generator = new Generator(0);
+        var method = new MvAdapterMethod(clip.Config, config, source.Take, generator);
+        ClipModel? adapted = null;
+        try
+        {
+            adapted = clip.Derive((parameter, tensor) => method.Trains(parameter)
+                ? source.Take(parameter, [.. tensor.Shape], static shape => Tensor.Zeros(shape))
+                : null);
+            source.Finish("this CLIP and these settings");
+            return new RetrievalModel(adapted, method);
+        }
+        catch
+        {
+            adapted?.Dispose();
+            method.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes what trains; a name ending in <c>.pth</c> gives the published form, any other safetensors.</summary>
+    /// <param name="path">The file; it is complete or not there at all.</param>
+    /// <param name="model">The model whose adapter is written.</param>
+    /// <param name="dtype">Float32, or BFloat16 for half the size.</param>
+    /// <param name="metadata">More to store beside method and settings (safetensors only).</param>
+    public static void Save(string path, RetrievalModel model, DType dtype = DType.Float32, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        var method = model.Method ?? throw new ArgumentException("zero-shot CLIP trains nothing, so there is nothing to save", nameof(model));
+        var tensors = model.TrainableParameters().ToDictionary(item => ToPublished(item.Key), item => Store(item.Value, dtype), StringComparer.Ordinal);
+        if (path.EndsWith(".pth", StringComparison.OrdinalIgnoreCase))
+        {
+            TorchArchive.Write(path, tensors);
+            return;
+        }
+        var all = new Dictionary<string, string>(metadata ?? new Dictionary<string, string>(), StringComparer.Ordinal)
+        {
+            [MethodKey] = method.Name,
+            [SettingsKey] = method.Settings,
+        };
+        Safetensors.Write(path, tensors, all);
+    }
+
+    /// <summary><c>visual...ln_1.bias</c> becomes <c>clip.visual...attn.ln.bias</c>.</summary>
+    internal static string ToPublished(string name) => Prefix + Swap(name, (".ln_1.", ".attn.ln."), (".ln_2.", ".mlp.ln."));
+
+    /// <summary>The other way.</summary>
+    internal static string FromPublished(string name) =>
+        Swap(name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name, (".attn.ln.", ".ln_1."), (".mlp.ln.", ".ln_2."));
+
+    // The adapter's inner block keeps its own ln_1 and ln_2 in both namings.
+    private static string Swap(string name, params (string From, string To)[] pairs)
+    {
+        if (name.Contains(".adapter.", StringComparison.Ordinal)) return name;
+        foreach (var (from, to) in pairs) name = name.Replace(from, to, StringComparison.Ordinal);
+        return name;
+    }
+
+    private static (IReadOnlyDictionary<string, StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata) Read(string path)
+    {
+        if (Path.GetExtension(path).ToLowerInvariant() is ".pt" or ".pth" or ".bin") return (TorchArchive.Read(path), new Dictionary<string, string>());
+        var file = Safetensors.Read(path);
+        return (file.Tensors, file.Metadata);
+    }
+
+    private static StoredTensor Store(Tensor tensor, DType dtype)
+    {
+        using var scope = new TensorScope();
+        return new StoredTensor(dtype, [.. tensor.Shape], tensor.Detach().To(dtype).ToBytes());
+    }
+}
