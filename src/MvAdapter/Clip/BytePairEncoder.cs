@@ -23,8 +23,8 @@ internal sealed class BytePairEncoder
         byteIds = [.. Enumerable.Range(0, 256).Select(value => IdOf(ByteSymbols.Of((byte)value)))];
         lastByteIds = [.. Enumerable.Range(0, 256).Select(value => IdOf(ByteSymbols.Of((byte)value) + ByteSymbols.EndOfWord))];
         merges = new Dictionary<(int, int), (int, int)>(vocabulary.Merges.Count);
-        foreach (var (left, right) in vocabulary.Merges)
-            merges[(IdOf(left), IdOf(right))] = (merges.Count, IdOf(left + right));
+        foreach (var (rank, (left, right)) in vocabulary.Merges.Index())
+            merges[(IdOf(left), IdOf(right))] = (rank, IdOf(left + right));
     }
 
     /// <summary>The token ids of a word that is not empty.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -11,11 +12,13 @@ internal static class CanonicalForm
 {
     private const int HangulSyllables = 0xAC00, LeadingJamo = 0x1100, VowelJamo = 0x1161, TrailingJamo = 0x11A7;
     private const int Leading = 19, Vowels = 21, Trailing = 28;
-    private const char FirstThatMayChange = '\u0300';
 
     private static readonly Dictionary<int, int[]> Decompositions = [];
     private static readonly Dictionary<(int, int), int> Compositions = [];
     private static readonly Dictionary<int, int> CombiningClasses = [];
+
+    /// <summary>Text without any of these is composed already, which is nearly every text.</summary>
+    private static readonly SearchValues<char> MayChange;
 
     static CanonicalForm()
     {
@@ -32,12 +35,25 @@ internal static class CanonicalForm
             Decompositions.Add(TextTables.CodePoint(fields[1]), parts);
             if (fields[0] == "=") Compositions.Add((parts[0], parts[1]), TextTables.CodePoint(fields[1]));
         }
+
+        var composed = Compositions.Values.ToHashSet();
+        MayChange = SearchValues.Create(
+        [
+            .. Decompositions.Keys.Where(code => !composed.Contains(code))
+                .Concat(Compositions.Keys.Select(pair => pair.Item2))
+                .Concat(CombiningClasses.Keys)
+                .Concat(Enumerable.Range(VowelJamo, Vowels))
+                .Concat(Enumerable.Range(TrailingJamo, Trailing))
+                .Concat(Enumerable.Range(0xD800, 0x800))
+                .Where(code => code <= char.MaxValue)
+                .Select(code => (char)code),
+        ]);
     }
 
     /// <summary>The composed form; lone surrogates become U+FFFD.</summary>
     public static string Compose(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange(FirstThatMayChange, char.MaxValue)) return text;
+        if (!text.AsSpan().ContainsAny(MayChange)) return text;
         var codes = new List<int>(text.Length + 8);
         foreach (var rune in text.EnumerateRunes()) Decompose(rune.Value, codes);
         OrderMarks(codes);

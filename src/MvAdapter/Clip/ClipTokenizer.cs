@@ -54,7 +54,7 @@ public sealed class ClipTokenizer
     /// <summary>One row of a batch: start, the first tokens that fit, end, and zeros to <paramref name="maxWords"/>.</summary>
     public int[] EncodeRow(string text, int maxWords)
     {
-        if (maxWords < 2) throw new UsageException($"a text needs room for at least 2 tokens (start and end), not {maxWords}");
+        CheckRoom(maxWords, rows: 1);
         var row = new int[maxWords];
         var ids = Encode(text);
         var count = Math.Min(ids.Count, maxWords - 2);
@@ -67,7 +67,8 @@ public sealed class ClipTokenizer
     /// <summary>The rows of many texts one after another: <c>[texts, maxWords]</c>.</summary>
     public long[] EncodeBatch(IReadOnlyList<string> texts, int maxWords)
     {
-        var rows = new long[checked(texts.Count * maxWords)];
+        CheckRoom(maxWords, texts.Count);
+        var rows = new long[texts.Count * maxWords];
         for (var i = 0; i < texts.Count; i++)
         {
             var row = EncodeRow(texts[i], maxWords);
@@ -103,6 +104,13 @@ public sealed class ClipTokenizer
         if (word.Length <= LongestCachedWord && Volatile.Read(ref cachedWords) < MostCachedWords && cache.TryAdd(word, ids))
             Interlocked.Increment(ref cachedWords);
         return ids;
+    }
+
+    private static void CheckRoom(int maxWords, int rows)
+    {
+        if (maxWords < 2) throw new UsageException($"a text needs room for at least 2 tokens (start and end), not {maxWords}");
+        if ((long)maxWords * rows > Array.MaxLength)
+            throw new UsageException($"{rows} texts of {maxWords} tokens are too many for one batch: encode them in parts");
     }
 
     private static int SpecialToken(Vocabulary vocabulary, string token) => vocabulary.Ids.TryGetValue(token, out var id)

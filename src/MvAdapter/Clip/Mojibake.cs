@@ -60,16 +60,17 @@ internal static class Mojibake
     private static List<Run> FindRuns(string line)
     {
         var runs = new List<Run>();
+        var text = new StringBuilder();
         for (var start = 0; start < line.Length;)
         {
-            var text = new StringBuilder();
+            text.Clear();
             var end = start;
             var sequences = 0;
             var convinces = false;
             while (TryDecode(line, end, out var rune, out var length))
             {
                 convinces |= Convinces(line, end, length);
-                text.Append(rune.ToString());
+                text.Append(rune);
                 end += length;
                 sequences++;
             }

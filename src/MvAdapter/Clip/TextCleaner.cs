@@ -93,7 +93,7 @@ public static partial class TextCleaner
         is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter;
 
     private static bool IsIgnoredByCase(string text, int index) =>
-        text[index] is '\'' or '.' or ':' or '·' or '^' or '`' || CharUnicodeInfo.GetUnicodeCategory(text, index)
+        text[index] is '\'' or '.' or ':' or '·' or '‘' or '’' or '^' or '`' || CharUnicodeInfo.GetUnicodeCategory(text, index)
             is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format
             or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
 

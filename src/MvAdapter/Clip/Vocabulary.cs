@@ -15,7 +15,7 @@ internal sealed record Vocabulary(
     public const string IdsName = "vocab.json", MergesName = "merges.txt";
 
     /// <summary>CLIP uses that many merges of a file that holds many more.</summary>
-    private const int MostMerges = 49152 - 2 * 256 - 2;
+    private const int MostMerges = 49152 - 256 - 2;
 
     private const int MostCharacters = 1 << 26;
     private const int LargestId = 1 << 24;
