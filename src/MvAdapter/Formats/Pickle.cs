@@ -27,11 +27,15 @@ internal static class Pickle
     /// <param name="path">The file it came from.</param>
     /// <param name="globals">The names it may mention.</param>
     /// <param name="persistent">What stands for an object kept outside the pickle, by its id; null refuses those.</param>
-    public static object? Read(ReadOnlyMemory<byte> data, string path, PickleGlobals globals, Func<object?, object?>? persistent = null)
+    public static object? Read(ReadOnlyMemory<byte> data, string path, PickleGlobals globals, Func<object?, object?>? persistent = null) =>
+        Guard(path, new PickleReader(data, globals, persistent).Read);
+
+    /// <summary>Runs what looks into a pickle, and adds the file's name to its complaints.</summary>
+    public static T Guard<T>(string path, Func<T> read)
     {
         try
         {
-            return new PickleReader(data, globals, persistent).Read();
+            return read();
         }
         catch (PickleException exception)
         {
