@@ -1,0 +1,41 @@
+using System.Text.RegularExpressions;
+
+namespace MvAdapter.Video;
+
+/// <summary>Keeps of what ffmpeg writes to standard error the last line that says something.</summary>
+internal sealed partial class FfmpegComplaints
+{
+    // Lines with which ffmpeg ends whatever went wrong.
+    private static readonly string[] General =
+    [
+        "Invalid data found when processing input", "Invalid argument", "Conversion failed!", "Error opening input",
+        "Error while decoding stream", "Error initializing", "Failed to inject frame", "Error splitting the input",
+        "Output file", "Nothing was written", "Task finished with error", "Terminating thread", "Error marking filters",
+    ];
+
+    private readonly Lock _lock = new();
+    private string? _last;
+    private string? _meaningful;
+
+    /// <summary>The reason, or null when ffmpeg was content.</summary>
+    public string? Reason
+    {
+        get { lock (_lock) return _meaningful ?? _last; }
+    }
+
+    /// <summary>Takes one line of standard error.</summary>
+    public void Add(string? line)
+    {
+        if (string.IsNullOrWhiteSpace(line)) return;
+        var text = TextForMessage.Quote(Origin().Replace(line, "").Trim(), 200);
+        lock (_lock)
+        {
+            _last = text;
+            if (!General.Any(general => text.Contains(general, StringComparison.Ordinal))) _meaningful = text;
+        }
+    }
+
+    // "[h264 @ 0x55...] " in front of a line: addresses tell a user nothing.
+    [GeneratedRegex(@"^(\[[^\]]*\] ?)+")]
+    private static partial Regex Origin();
+}

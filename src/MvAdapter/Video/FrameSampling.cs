@@ -1,0 +1,108 @@
+using System.Globalization;
+
+namespace MvAdapter.Video;
+
+/// <summary>Which of the candidate frames are kept when there are more than the model takes.</summary>
+public enum FrameStrategy
+{
+    /// <summary>n evenly spaced indices from the first to the last, truncated: the paper's evaluation.</summary>
+    Uniform,
+
+    /// <summary>floor(i * n / max): the published training code.</summary>
+    Floor,
+
+    /// <summary>The first ones.</summary>
+    Head,
+
+    /// <summary>The last ones.</summary>
+    Tail,
+
+    /// <summary>floor((i + 0.5) * n / max): the middle of each of max equal pieces.</summary>
+    Symmetric,
+}
+
+/// <summary>
+/// How frames are taken from a video: candidates at a steady rate, then at most <see cref="MaxFrames"/> of them.
+/// Its text form, such as <c>uniform max_frames=12 fps=1</c>, goes into run configurations and index metadata.
+/// </summary>
+public sealed record FrameSampling
+{
+    /// <summary>The rate at which every frame of the video is a candidate (<c>fps=all</c> in text).</summary>
+    public const double AllFrames = double.PositiveInfinity;
+
+    /// <summary>The largest <see cref="MaxFrames"/>; keeps the memory of one clip bounded.</summary>
+    public const int MaxFramesLimit = 1024;
+
+    private readonly int _maxFrames = 12;
+    private readonly double _framesPerSecond = 1;
+    private readonly FrameStrategy _strategy = FrameStrategy.Uniform;
+
+    /// <summary>Which candidates are kept.</summary>
+    public FrameStrategy Strategy
+    {
+        get => _strategy;
+        init => _strategy = Enum.IsDefined(value)
+            ? value
+            : throw new UsageException($"frame sampling: there is no strategy number {(int)value}");
+    }
+
+    /// <summary>Candidates per second: 1 as in the paper, 4 for short actions, 0.5 for one every two seconds.</summary>
+    public double FramesPerSecond
+    {
+        get => _framesPerSecond;
+        init => _framesPerSecond = value > 0
+            ? value
+            : throw new UsageException($"frame sampling: fps must be greater than 0 or \"all\", not {Text(value)}");
+    }
+
+    /// <summary>The most frames of one clip that the model sees.</summary>
+    public int MaxFrames
+    {
+        get => _maxFrames;
+        init => _maxFrames = value is >= 1 and <= MaxFramesLimit
+            ? value
+            : throw new UsageException($"frame sampling: max_frames must be from 1 to {MaxFramesLimit}, not {value}");
+    }
+
+    /// <summary>The strategy of a name as configurations write it (<c>uniform</c>, <c>floor</c>, ...).</summary>
+    public static FrameStrategy ParseStrategy(string name)
+    {
+        foreach (var strategy in Enum.GetValues<FrameStrategy>())
+            if (Name(strategy) == name) return strategy;
+        throw new UsageException($"frame sampling: unknown strategy \"{TextForMessage.Quote(name, 40)}\"; "
+            + $"known are {string.Join(", ", Enum.GetValues<FrameStrategy>().Select(Name))}");
+    }
+
+    /// <summary>The name of a strategy in configurations.</summary>
+    public static string Name(FrameStrategy strategy) => strategy.ToString().ToLowerInvariant();
+
+    /// <summary>Reads what <see cref="ToString"/> writes; settings that are left out keep their defaults.</summary>
+    public static FrameSampling Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length == 0) throw new UsageException("frame sampling: empty text; write for example \"uniform max_frames=12 fps=1\"");
+        var sampling = new FrameSampling { Strategy = ParseStrategy(words[0]) };
+        foreach (var word in words[1..])
+        {
+            sampling = word.Split('=', 2) switch
+            {
+                ["max_frames", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var frames)
+                    => sampling with { MaxFrames = frames },
+                ["fps", "all"] => sampling with { FramesPerSecond = AllFrames },
+                ["fps", var value] when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var rate)
+                    => sampling with { FramesPerSecond = rate },
+                _ => throw new UsageException(
+                    $"frame sampling: \"{TextForMessage.Quote(word, 40)}\" is not max_frames=NUMBER, fps=NUMBER or fps=all"),
+            };
+        }
+        return sampling;
+    }
+
+    /// <summary>The text form that <see cref="Parse"/> reads.</summary>
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={Text(FramesPerSecond)}");
+
+    private static string Text(double rate) =>
+        double.IsPositiveInfinity(rate) ? "all" : rate.ToString("R", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,7 @@
+namespace MvAdapter.Video;
+
+/// <summary>A video file, or the part of it from <paramref name="Start"/> to <paramref name="End"/>.</summary>
+/// <param name="Path">The file, always a local one whatever its name looks like.</param>
+/// <param name="Start">Seconds from the video's beginning; null for the beginning.</param>
+/// <param name="End">Seconds from the video's beginning; null for the video's end.</param>
+public sealed record VideoClip(string Path, double? Start = null, double? End = null);

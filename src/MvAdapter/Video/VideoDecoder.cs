@@ -1,0 +1,131 @@
+using System.Globalization;
+
+namespace MvAdapter.Video;
+
+/// <summary>Takes one decoded frame; the pixels are valid only during the call.</summary>
+/// <param name="index">Position among the frames taken, from 0.</param>
+/// <param name="rgb">The pixels, [height, width, 3].</param>
+/// <param name="width">Width in pixels, rotated for display.</param>
+/// <param name="height">Height in pixels, rotated for display.</param>
+public delegate void FrameHandler(int index, ReadOnlySpan<byte> rgb, int width, int height);
+
+/// <summary>Which frames of a video were taken.</summary>
+/// <param name="Numbers">Frame numbers as a sequential reader counts them, from 0.</param>
+/// <param name="FramesPerSecond">The video's rate: frame n shows at n / rate seconds.</param>
+public sealed record TakenFrames(IReadOnlyList<int> Numbers, double FramesPerSecond)
+{
+    /// <summary>When the frames show, in seconds from the video's beginning.</summary>
+    public IReadOnlyList<double> Times => [.. Numbers.Select(number => number / FramesPerSecond)];
+}
+
+/// <summary>
+/// Decodes the frames that a sampling asks for with the ffmpeg program in a child process, so that a hostile file can
+/// harm only the child. Colours are converted as OpenCV does, with which published models were trained: BT.601, bicubic.
+/// <para>
+/// A file that ends before its declared end: when ffmpeg reports damage and less than nine tenths of the frames exist,
+/// it is refused, since half a video must not pass for the whole. Otherwise the container merely declared too many
+/// frames (edit lists and estimates do), and the sampling is repeated over the frames that exist.
+/// </para>
+/// </summary>
+public sealed class VideoDecoder(VideoDecoderOptions? options = null)
+{
+    /// <summary>The most pixels of one frame that are read (16384 x 8192); larger ones are refused.</summary>
+    public const int MaxPixels = 1 << 27;
+
+    private const double WorthSeekingSeconds = 10;
+    private const double WholeEnough = 0.9;
+    private readonly VideoDecoderOptions _options = options ?? new();
+    private readonly VideoProbe _probe = new(options ?? new());
+
+    /// <summary>Describes a video without decoding it.</summary>
+    /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
+    public VideoInfo Probe(string path, CancellationToken cancellation = default) => _probe.Read(path, cancellation);
+
+    /// <summary>
+    /// Hands the frames of a clip to <paramref name="handle"/> one at a time, in order. Where the file turns out shorter
+    /// than declared, the frames are handed over again from index 0; the result names those that count.
+    /// </summary>
+    /// <exception cref="VideoException">The clip cannot be decoded; the message says why.</exception>
+    public TakenFrames Decode(VideoClip clip, FrameSampling sampling, FrameHandler handle, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(clip);
+        ArgumentNullException.ThrowIfNull(sampling);
+        ArgumentNullException.ThrowIfNull(handle);
+        RefuseImpossibleTimes(clip);
+        var info = _probe.Read(clip.Path, cancellation);
+        var numbers = Choose(clip, sampling, info);
+        var received = Run(clip.Path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out var complaint);
+        if (received < numbers.Length)
+        {
+            var declared = info.FrameCount;
+            info = info with { FrameCount = _probe.CountFrames(clip.Path, info, cancellation) };
+            if (info.FrameCount == 0 || (complaint is not null && info.FrameCount < WholeEnough * declared))
+                throw new VideoException(clip.Path, $"only {info.FrameCount} of {declared} frames can be decoded: "
+                    + $"cut off or damaged ({complaint ?? "no frame in it"})");
+            numbers = Choose(clip, sampling, info);
+            received = Run(clip.Path, info, numbers, 0, handle, cancellation, out complaint);
+            if (received < numbers.Length)
+                throw new VideoException(clip.Path, $"frame {numbers[received]} of {info.FrameCount} cannot be decoded: {complaint ?? "the stream ends before it"}");
+        }
+        return new TakenFrames(numbers, info.FramesPerSecond);
+    }
+
+    /// <summary>The time that a number of frames takes to play; decoding is expected to be no slower.</summary>
+    internal static TimeSpan PlayingTime(VideoInfo info, int frames) =>
+        TimeSpan.FromSeconds(Math.Min(frames / info.FramesPerSecond, TimeSpan.FromDays(1).TotalSeconds));
+
+    private static void RefuseImpossibleTimes(VideoClip clip)
+    {
+        if (clip.Start is { } start && !(start >= 0 && double.IsFinite(start)))
+            throw new VideoException(clip.Path, $"the clip's start must be 0 seconds or later, not {Seconds(start)}");
+        if (clip.End is { } end && !(end > (clip.Start ?? 0)))
+            throw new VideoException(clip.Path, $"the clip's end ({Seconds(end)} s) is not after its start ({Seconds(clip.Start ?? 0)} s)");
+    }
+
+    private static int[] Choose(VideoClip clip, FrameSampling sampling, VideoInfo info)
+    {
+        var numbers = FrameSampler.FrameNumbers(sampling, info.FrameCount, info.FramesPerSecond, clip.Start ?? 0, clip.End);
+        return numbers.Length > 0 ? numbers : throw new VideoException(clip.Path,
+            $"the clip from {Seconds(clip.Start ?? 0)} s on holds no frame: the video lasts {Seconds(info.Duration)} s");
+    }
+
+    // The frame with which decoding begins; the key frames between it and the start need not be decoded.
+    private static int Seek(VideoInfo info, int first) =>
+        info.IsSeekable && first >= WorthSeekingSeconds * info.FramesPerSecond ? first : 0;
+
+    private int Run(
+        string path, VideoInfo info, int[] numbers, int seek, FrameHandler handle, CancellationToken cancellation, out string? complaint)
+    {
+        var longestGap = numbers.Zip(numbers.Prepend(seek), (number, before) => number - before).Max();
+        using var process = new MediaProcess(
+            _options.Ffmpeg, Arguments(path, info, numbers, seek), _options.Patience + PlayingTime(info, longestGap), cancellation);
+        var frames = new PpmReader(process, path);
+        var received = 0;
+        while (received < numbers.Length && frames.Next()) handle(received++, frames.Rgb, frames.Width, frames.Height);
+        complaint = null;
+        if (received < numbers.Length)
+        {
+            process.WaitForExit(path);
+            complaint = process.Complaint;
+        }
+        return received;
+    }
+
+    private IEnumerable<string> Arguments(string path, VideoInfo info, int[] numbers, int seek)
+    {
+        // Half a frame early, so that rounded time stamps cannot drop the frame itself.
+        string[] position = seek > 0 ? ["-ss", Seconds(info.StreamOffset + (seek - 0.5) / info.FramesPerSecond)] : [];
+        var select = SelectExpression.For([.. numbers.Select(number => number - seek)]);
+        var matrix = info.IsYuv ? ":in_color_matrix=bt601" : "";
+        // -vsync because -fps_mode came only with ffmpeg 5.1; PPM because each frame then says its own size.
+        return
+        [
+            "-v", "error", "-nostdin", .. position, .. _options.Input(path),
+            "-map", "0:V:0", "-vf", $"select='{select}',scale=flags=bicubic{matrix},format=rgb24", "-filter_threads", "1",
+            "-vsync", "0", "-frames:v", numbers.Length.ToString(CultureInfo.InvariantCulture),
+            "-c:v", "ppm", "-threads", "1", "-f", "image2pipe", "pipe:1",
+        ];
+    }
+
+    private static string Seconds(double value) => value.ToString("0.######", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace MvAdapter.Video;
+
+/// <summary>How the ffmpeg programs are run.</summary>
+public sealed record VideoDecoderOptions
+{
+    // Containers that hold their pictures themselves. Playlists and scripts (HLS, DASH, concat, image patterns) name
+    // other files or addresses, and a video from a stranger must not make us open those.
+    private const string Containers =
+        "mov,matroska,avi,flv,live_flv,mpegts,mpeg,mpegvideo,m4v,h263,h264,hevc,av1,obu,ivf,vc1,asf,ogg,rm,gif,apng,"
+        + "mxf,nut,dv,dirac,wtv,mjpeg,yuv4mpegpipe";
+
+    /// <summary>The ffmpeg program: a name looked up in PATH, or a path.</summary>
+    public string Ffmpeg { get; init; } = "ffmpeg";
+
+    /// <summary>The ffprobe program: a name looked up in PATH, or a path.</summary>
+    public string Ffprobe { get; init; } = "ffprobe";
+
+    /// <summary>Decoding threads of one ffmpeg; one is best where several videos are decoded at once.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>How long a program may be silent before it is killed (on top of the playing time it has to skip).</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The arguments that make both programs read one local file, whatever its name looks like.</summary>
+    internal string[] Input(string path) =>
+    [
+        "-threads", Math.Max(1, Threads).ToString(CultureInfo.InvariantCulture),
+        "-max_pixels", VideoDecoder.MaxPixels.ToString(CultureInfo.InvariantCulture),
+        "-protocol_whitelist", "file,pipe", "-format_whitelist", Containers,
+        "-i", "file:" + Path.GetFullPath(path),
+    ];
+}

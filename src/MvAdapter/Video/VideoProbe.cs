@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace MvAdapter.Video;
+
+/// <summary>Asks ffprobe about a file.</summary>
+internal sealed class VideoProbe(VideoDecoderOptions options)
+{
+    private const int MaxAnswer = 1 << 20;
+    private const double UnknownRate = 25;
+
+    /// <summary>Describes the first video stream (cover pictures of music files are none).</summary>
+    public VideoInfo Read(string path, CancellationToken cancellation)
+    {
+        RefuseNonFile(path);
+        using var answer = Ask(path, options.Patience, cancellation, "-show_entries",
+            "stream=width,height,pix_fmt,avg_frame_rate,r_frame_rate,nb_frames,duration,start_time:stream_tags=DURATION"
+            + ":format=format_name,duration,start_time");
+        var stream = Stream(answer, path);
+        var format = answer.RootElement.GetProperty("format");
+
+        int width = (int)Number(stream, "width"), height = (int)Number(stream, "height");
+        if (width < 1 || height < 1) throw new VideoException(path, "its video stream has no picture size: damaged, or an unknown codec");
+        if ((long)width * height > VideoDecoder.MaxPixels)
+            throw new VideoException(path, $"frames of {width}x{height} pixels are too large: at most {VideoDecoder.MaxPixels} pixels are read");
+
+        double average = Rate(stream, "avg_frame_rate"), nominal = Rate(stream, "r_frame_rate");
+        // The nominal rate is what others count with, but in videos of varying rate it may be anything.
+        var rate = average > 0 && Math.Abs(nominal / average - 1) > 0.1 ? average : nominal;
+        if (!(rate > 0)) rate = UnknownRate;
+        var duration = FirstPositive(Number(stream, "duration"), TagDuration(stream), Number(format, "duration"));
+        var declared = Number(stream, "nb_frames");
+        var frames = FirstPositive(declared, Math.Round(duration * rate));
+        if (frames == 0) frames = Count(path, "packets", options.Patience, cancellation);
+
+        return new VideoInfo
+        {
+            Width = width,
+            Height = height,
+            FramesPerSecond = rate,
+            FrameCount = (int)Math.Clamp(frames, 1, int.MaxValue),
+            IsSeekable = average == nominal && declared > 0 && Math.Abs(duration * rate - declared) < 1.5,
+            StreamOffset = Number(stream, "start_time") - Number(format, "start_time"),
+            IsYuv = Text(stream, "pix_fmt").StartsWith("yuv", StringComparison.Ordinal)
+                || Text(stream, "pix_fmt").StartsWith("nv", StringComparison.Ordinal),
+        };
+    }
+
+    /// <summary>Decodes the whole stream and counts its frames.</summary>
+    public int CountFrames(string path, VideoInfo info, CancellationToken cancellation) =>
+        Count(path, "frames", options.Patience + VideoDecoder.PlayingTime(info, info.FrameCount), cancellation);
+
+    private int Count(string path, string what, TimeSpan patience, CancellationToken cancellation)
+    {
+        using var answer = Ask(path, patience, cancellation, $"-count_{what}", "-show_entries", $"stream=nb_read_{what}");
+        return (int)Math.Clamp(Number(Stream(answer, path), $"nb_read_{what}"), 0, int.MaxValue);
+    }
+
+    private JsonDocument Ask(string path, TimeSpan patience, CancellationToken cancellation, params string[] question)
+    {
+        string[] arguments = ["-v", "error", .. question, "-select_streams", "V:0", "-of", "json", .. options.Input(path)];
+        using var process = new MediaProcess(options.Ffprobe, arguments, patience, cancellation);
+        var answer = new byte[MaxAnswer];
+        var length = process.Fill(answer);
+        if (length == MaxAnswer) throw new VideoException(path, "its description is too long to be a video's");
+        var exitCode = process.WaitForExit(path);
+        if (exitCode != 0) throw new VideoException(path, $"not a video that ffmpeg can read: {process.Complaint ?? $"ffprobe ended with code {exitCode}"}");
+        try
+        {
+            return JsonDocument.Parse(answer.AsMemory(0, length));
+        }
+        catch (JsonException error)
+        {
+            throw new VideoException(path, "ffprobe described it in a way that cannot be read", error);
+        }
+    }
+
+    private static void RefuseNonFile(string path)
+    {
+        if (Directory.Exists(path)) throw new VideoException(path, "is a folder, not a video file");
+        if (!File.Exists(path)) throw new VideoException(path, "no such file");
+        if (new FileInfo(path) is { Length: 0, Attributes: var attributes } && !attributes.HasFlag(FileAttributes.ReparsePoint))
+            throw new VideoException(path, "the file is empty");
+    }
+
+    private static JsonElement Stream(JsonDocument answer, string path) =>
+        answer.RootElement.TryGetProperty("streams", out var streams) && streams.GetArrayLength() > 0
+            ? streams[0]
+            : throw new VideoException(path, "holds no video stream (audio only?)");
+
+    private static string Text(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) ? value.ToString() : "";
+
+    private static double Number(JsonElement element, string name) => Parse(Text(element, name));
+
+    private static double Parse(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : 0;
+
+    // Such as 30000/1001; 0/0 where ffprobe does not know.
+    private static double Rate(JsonElement stream, string name) =>
+        Text(stream, name).Split('/') is [var above, var below] && Parse(below) > 0 ? Parse(above) / Parse(below) : 0;
+
+    // Matroska keeps a stream's own duration in a tag: 00:00:04.000000000.
+    private static double TagDuration(JsonElement stream) =>
+        stream.TryGetProperty("tags", out var tags) && Text(tags, "DURATION").Split(':') is [var hours, var minutes, var seconds]
+            ? Parse(hours) * 3600 + Parse(minutes) * 60 + Parse(seconds)
+            : 0;
+
+    private static double FirstPositive(params ReadOnlySpan<double> values)
+    {
+        foreach (var value in values)
+            if (value > 0) return value;
+        return 0;
+    }
+}

@@ -1,0 +1,111 @@
+using MvAdapter.Clip;
+
+namespace MvAdapter.Video;
+
+/// <summary>The sampled frames of one clip as the model takes them, or why there are none.</summary>
+public sealed class VideoFrames
+{
+    internal VideoFrames(VideoClip clip, byte[] pixels, TakenFrames taken) => (Clip, Pixels, Taken) = (clip, pixels, taken);
+
+    internal VideoFrames(VideoClip clip, VideoException error) : this(clip, [], new TakenFrames([], 1)) => Error = error;
+
+    /// <summary>The clip asked for.</summary>
+    public VideoClip Clip { get; }
+
+    /// <summary>Why the clip was skipped; null when it was read.</summary>
+    public VideoException? Error { get; }
+
+    /// <summary>The frames, [frames, size, size, 3], resized and cropped but not yet normalised; empty after an error.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>Which frames they are.</summary>
+    public TakenFrames Taken { get; }
+
+    /// <summary>Number of frames: at most the sampling's; the caller pads the rest with mask 0.</summary>
+    public int FrameCount => Taken.Numbers.Count;
+}
+
+/// <summary>
+/// The one way from video files to the model's input. Several clips are decoded at once, and no more than that many
+/// wait decoded, so that memory stays bounded however long the list.
+/// </summary>
+public sealed class VideoReader
+{
+    private readonly VideoDecoder _decoder;
+    private readonly ImageProcessor _processor;
+    private readonly int _parallelism;
+
+    /// <summary>Makes a reader; <paramref name="parallelism"/> clips are decoded at once, by default one per processor.</summary>
+    public VideoReader(ImageProcessor processor, FrameSampling sampling, VideoDecoder? decoder = null, int? parallelism = null)
+    {
+        ArgumentNullException.ThrowIfNull(processor);
+        ArgumentNullException.ThrowIfNull(sampling);
+        _processor = processor;
+        Sampling = sampling;
+        _decoder = decoder ?? new VideoDecoder();
+        _parallelism = parallelism ?? Environment.ProcessorCount;
+        if (_parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {_parallelism}");
+    }
+
+    /// <summary>Which frames are taken.</summary>
+    public FrameSampling Sampling { get; }
+
+    /// <summary>
+    /// Reads clips in their order. One that cannot be decoded comes with its <see cref="VideoFrames.Error"/>; the caller
+    /// goes on and names it at the end. Leaving the enumeration, or cancelling, ends the decoders.
+    /// </summary>
+    public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(clips);
+        return ReadAhead(clips, cancellation);
+    }
+
+    /// <summary>Reads one clip on the calling thread.</summary>
+    public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(clip);
+        var length = _processor.PictureLength;
+        var pictures = new List<byte[]>();
+        try
+        {
+            var taken = _decoder.Decode(clip, Sampling, (index, rgb, width, height) =>
+            {
+                if (index == 0) pictures.Clear();
+                pictures.Add(_processor.ResizeAndCrop(rgb, width, height));
+            }, cancellation);
+            var pixels = new byte[pictures.Count * length];
+            for (var i = 0; i < pictures.Count; i++) pictures[i].CopyTo(pixels, i * length);
+            return new VideoFrames(clip, pixels, taken);
+        }
+        catch (VideoException error)
+        {
+            return new VideoFrames(clip, error);
+        }
+    }
+
+    private IEnumerable<VideoFrames> ReadAhead(IEnumerable<VideoClip> clips, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var ahead = new Queue<Task<VideoFrames>>();
+        try
+        {
+            foreach (var clip in clips)
+            {
+                if (ahead.Count == _parallelism) yield return ahead.Dequeue().GetAwaiter().GetResult();
+                ahead.Enqueue(Start(clip, stop.Token));
+            }
+            while (ahead.TryDequeue(out var next)) yield return next.GetAwaiter().GetResult();
+        }
+        finally
+        {
+            stop.Cancel();
+            // Cancelled reads end in an exception each; what matters here is that their decoders are gone.
+            Task.WhenAll(ahead).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
+                .GetAwaiter().GetResult();
+        }
+    }
+
+    // A thread of its own: it blocks on ffmpeg's pipe, and the pool's few threads are for work.
+    private Task<VideoFrames> Start(VideoClip clip, CancellationToken cancellation) =>
+        Task.Factory.StartNew(() => Read(clip, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+}

@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace MvAdapter.Tests.Support;
+
+/// <summary>Makes the tests' own videos, and decodes the fixtures' pictures.</summary>
+internal static class Ffmpeg
+{
+    /// <summary>Makes a file from a generated source, such as testsrc=d=2:s=64x48:r=10.</summary>
+    public static string Make(string path, string source, params string[] output)
+    {
+        Run(["-f", "lavfi", "-i", source, .. output, "file:" + path]);
+        return path;
+    }
+
+    /// <summary>Decodes a picture to RGB.</summary>
+    public static (byte[] Rgb, int Width, int Height) Picture(string path)
+    {
+        var ppm = Run(["-i", "file:" + path, "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "pipe:1"]);
+        var words = System.Text.Encoding.Latin1.GetString(ppm, 0, Math.Min(40, ppm.Length)).Split(['\n', ' '], 5);
+        int width = int.Parse(words[1], null), height = int.Parse(words[2], null);
+        return (ppm[^(width * height * 3)..], width, height);
+    }
+
+    public static byte[] Run(IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("ffmpeg", ["-v", "error", "-nostdin", "-y", .. arguments]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
+        using var output = new MemoryStream();
+        process.StandardOutput.BaseStream.CopyTo(output);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+        return output.ToArray();
+    }
+}
