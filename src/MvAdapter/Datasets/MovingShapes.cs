@@ -1,6 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MvAdapter.Datasets.Shapes;
 using MvAdapter.Video;
@@ -42,6 +41,19 @@ public static class MovingShapes
         IProgress<(int Done, int Total)>? progress = null, CancellationToken cancellation = default)
     {
         var plan = MovingShapesPlan.Make(settings);
+        try
+        {
+            await MakeAsync(folder, settings, plan, progress, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException(folder, $"cannot be written: {TextForMessage.Quote(e.Message)}", e);
+        }
+    }
+
+    private static async Task MakeAsync(string folder, MovingShapesSettings settings, IReadOnlyList<PlannedVideo> plan,
+        IProgress<(int Done, int Total)>? progress, CancellationToken cancellation)
+    {
         using var exclusive = Claim(folder, settings);
         foreach (var split in Enum.GetValues<Split>()) Directory.CreateDirectory(Path.Combine(folder, "videos", split.ToName()));
 
@@ -68,9 +80,8 @@ public static class MovingShapes
 
     private static async Task MakeVideoAsync(string folder, MovingShapesSettings settings, PlannedVideo video, CancellationToken cancellation)
     {
-        var path = Path.Combine(folder, video.File);
-        var reversedPath = video.ReversedFile is null ? null : Path.Combine(folder, video.ReversedFile);
-        if (File.Exists(path) && (reversedPath is null || File.Exists(reversedPath))) return;
+        string[] files = video.ReversedFile is null ? [video.File] : [video.File, video.ReversedFile];
+        if (files.All(file => File.Exists(Path.Combine(folder, file)))) return;
 
         var random = SeededRandom.For(settings.Seed, (ulong)video.Split, video.Index);
         var (width, height) = random.Pick(FrameSizes);
@@ -85,9 +96,13 @@ public static class MovingShapes
             return frame.Pixels;
         }).ToList();
 
-        await VideoEncoder.WriteIntraAsync(path, width, height, rate, frames, cancellation).ConfigureAwait(false);
-        if (reversedPath is null) return;
-        await VideoEncoder.WriteIntraAsync(reversedPath, width, height, rate, Enumerable.Reverse(frames), cancellation).ConfigureAwait(false);
+        foreach (var file in files)
+        {
+            var path = Path.Combine(folder, file);
+            if (!File.Exists(path))
+                await VideoEncoder.WriteIntraAsync(path, width, height, rate, frames, cancellation).ConfigureAwait(false);
+            frames.Reverse();
+        }
     }
 
     private static IEnumerable<string> Records(PlannedVideo video)
@@ -132,10 +147,12 @@ public static class MovingShapes
 
     private static void Compare(string folder, string path, MovingShapesSettings settings)
     {
-        var wanted = JsonSerializer.SerializeToNode(settings, Json)!.AsObject();
-        var found = AnnotationFile.ReadJson<JsonObject>(path);
-        var differences = wanted.Where(item => !JsonNode.DeepEquals(found[item.Key], item.Value))
-            .Select(item => $"{item.Key} {TextForMessage.Quote(found[item.Key]?.ToJsonString() ?? "absent", 40)}, not {item.Value!.ToJsonString()}");
+        var wanted = JsonSerializer.SerializeToElement(settings, Json);
+        var found = AnnotationFile.ReadJson<Dictionary<string, JsonElement>>(path);
+        var differences = from item in wanted.EnumerateObject()
+                          let other = found.GetValueOrDefault(item.Name)
+                          where other.ValueKind != item.Value.ValueKind || !JsonElement.DeepEquals(other, item.Value)
+                          select $"{item.Name} {TextForMessage.Quote(other.ToString(), 40)}, not {item.Value}";
         var text = string.Join("; ", differences);
         if (text.Length > 0)
             throw new InvalidFileException(folder, $"was made with other settings ({text}): choose another folder or the same settings");

@@ -38,6 +38,8 @@ internal static class VideoEncoder
             }
             var said = await errors.ConfigureAwait(false);
             await process.WaitForExitAsync(cancellation).ConfigureAwait(false);
+            // An interrupt from the keyboard reaches the child as well, and ends it first.
+            cancellation.ThrowIfCancellationRequested();
             if (process.ExitCode != 0)
                 throw new VideoException(path, $"ffmpeg could not write it: {TextForMessage.Quote(said.Trim(), 200)}");
             File.Move(partial, path, overwrite: true);

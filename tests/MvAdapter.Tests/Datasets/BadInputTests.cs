@@ -33,6 +33,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("c.jsonl", "{\"video\": \"a\", \"caption\": \" \"}\n", "line 1, field caption: empty")]
     [InlineData("c.jsonl", "[1]\n", "line 1: missing, null or of the wrong kind")]
     [InlineData("c.jsonl", "null\n", "line 1: missing, null or of the wrong kind")]
+    [InlineData("c.jsonl", "{\"video\": \"a\", \"caption\": \"\\ud800\"}\n", "line 1, field caption")]
+    [InlineData("c.jsonl", "{\"video\": \"a\", \"caption\": \"x\", \"start\": 1e999}\n", "line 1, field start")]
     [InlineData("c.txt", "a x\n", "neither .jsonl, .csv nor .tsv")]
     public void A_malformed_caption_file_is_one_line(string file, string text, string expected)
     {
