@@ -1,0 +1,17 @@
+namespace MvAdapter.Datasets;
+
+/// <summary>A video, or a clip of one, and what is said of it.</summary>
+/// <param name="Id">The dataset's own name of it, unique within a split.</param>
+/// <param name="VideoPath">The file.</param>
+/// <param name="Start">Where the clip begins, in seconds; null: at the video's start.</param>
+/// <param name="End">Where the clip ends, in seconds; null: at the video's end.</param>
+/// <param name="Captions">One or several captions, none of them blank.</param>
+/// <param name="Split">The part of the dataset that it belongs to.</param>
+public sealed record Sample(
+    string Id, string VideoPath, double? Start, double? End, IReadOnlyList<string> Captions, Split Split);
+
+/// <summary>A video and one of its captions: what a training batch is made of.</summary>
+public readonly record struct TrainingPair(Sample Sample, string Caption);
+
+/// <summary>The indices of two samples whose videos are each other's exact time reversal.</summary>
+public readonly record struct ReversalPair(int Video, int Reversed);

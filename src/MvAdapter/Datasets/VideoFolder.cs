@@ -1,0 +1,74 @@
+namespace MvAdapter.Datasets;
+
+/// <summary>The videos under a folder, indexed once, found by name in whatever container they are.</summary>
+internal sealed class VideoFolder
+{
+    private static readonly HashSet<string> Extensions = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
+        ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+    };
+
+    private readonly Dictionary<string, string> _files = new(StringComparer.Ordinal);
+    private readonly string _root;
+
+    /// <summary>Indexes the tree under a folder.</summary>
+    public VideoFolder(string root)
+    {
+        if (!Directory.Exists(root)) throw new InvalidFileException(root, "is not a folder: name the one that holds the videos");
+        _root = root;
+        // Sorted, so that of two files of one name the same one is taken on every machine.
+        foreach (var path in Walk(root).Order(StringComparer.Ordinal)) Add(path);
+    }
+
+    /// <summary>The path of a video by its path under the folder, its file name or its stem; null when there is none.</summary>
+    public string? Find(string name)
+    {
+        if (name.Contains('\0', StringComparison.Ordinal)) return null;
+        if (_files.TryGetValue(name, out var path)) return path;
+        var direct = Path.Combine(_root, name);
+        if (File.Exists(direct)) return direct;
+        // The list may name the file as it was uploaded, while the copy at hand was converted.
+        var extension = Path.GetExtension(name);
+        if (Extensions.Contains(extension)) return _files.GetValueOrDefault(name[..^extension.Length]);
+        return name.EndsWith('.') ? _files.GetValueOrDefault(name[..^1]) : null;
+    }
+
+    private void Add(string path)
+    {
+        var relative = Path.GetRelativePath(_root, path);
+        _files.TryAdd(relative, path);
+        _files.TryAdd(Path.ChangeExtension(relative, null), path);
+        _files.TryAdd(Path.GetFileName(path), path);
+        _files.TryAdd(Path.GetFileNameWithoutExtension(path), path);
+    }
+
+    // Links to folders are followed, since videos often lie on another disk; none is entered twice, since links can form circles.
+    private static IEnumerable<string> Walk(string root)
+    {
+        var options = new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = 0 };
+        var folders = new Stack<DirectoryInfo>([new DirectoryInfo(root)]);
+        HashSet<string> entered = [];
+        while (folders.TryPop(out var folder))
+        {
+            if (!entered.Add(Target(folder))) continue;
+            foreach (var entry in folder.EnumerateFileSystemInfos("*", options))
+            {
+                if (entry is DirectoryInfo child) folders.Push(child);
+                else if (Extensions.Contains(entry.Extension)) yield return entry.FullName;
+            }
+        }
+    }
+
+    private static string Target(DirectoryInfo folder)
+    {
+        try
+        {
+            return folder.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder.FullName;
+        }
+        catch (IOException)
+        {
+            return folder.FullName;
+        }
+    }
+}

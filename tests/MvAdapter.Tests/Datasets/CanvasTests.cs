@@ -1,0 +1,89 @@
+using MvAdapter.Datasets;
+using MvAdapter.Datasets.Shapes;
+
+namespace MvAdapter.Tests.Datasets;
+
+public sealed class CanvasTests
+{
+    public static TheoryData<string> Outlines => [.. Outline.All.Select(outline => outline.Name)];
+
+    [Theory]
+    [MemberData(nameof(Outlines))]
+    public void A_shape_covers_its_area_with_smooth_edges(string name)
+    {
+        var outline = Outline.All.First(o => o.Name == name);
+        const double radius = 20;
+        var canvas = new Canvas(80, 80);
+        canvas.Draw(outline, new Colour("white", 255, 255, 255), new Pose(40.3, 39.6, radius));
+
+        var drawn = canvas.Pixels.Sum(value => value / 255.0) / 3;
+        Assert.InRange(drawn, 0.98 * Area(outline) * radius * radius, 1.02 * Area(outline) * radius * radius);
+        Assert.Contains(canvas.Pixels, value => value is > 32 and < 224);
+    }
+
+    [Theory]
+    [InlineData(-30, -30)]
+    [InlineData(16, 1000)]
+    [InlineData(0, 16)]
+    public void A_shape_may_leave_the_picture(double x, double y)
+    {
+        var canvas = new Canvas(32, 32);
+        foreach (var outline in Outline.All) canvas.Draw(outline, new Colour("white", 255, 255, 255), new Pose(x, y, 8));
+        Assert.Equal(x == 0, canvas.Pixels.Any(value => value > 0));
+    }
+
+    [Theory]
+    [InlineData(ShapeLevel.Easy)]
+    [InlineData(ShapeLevel.Hard)]
+    public void Still_pictures_are_the_same_for_a_seed_and_differ_between_seeds(ShapeLevel level)
+    {
+        var first = StillShapes.Generate(48, 3, level).Take(30).ToList();
+        var again = StillShapes.Generate(48, 3, level).Take(30).ToList();
+        var other = StillShapes.Generate(48, 4, level).Take(30).ToList();
+
+        Assert.All(first.Zip(again), pair => Assert.True(pair.First.Caption == pair.Second.Caption && pair.First.Pixels.SequenceEqual(pair.Second.Pixels)));
+        Assert.DoesNotContain(first.Zip(other), pair => pair.First.Pixels.SequenceEqual(pair.Second.Pixels));
+        Assert.All(first, picture => Assert.Equal(48 * 48 * 3, picture.Pixels.Length));
+        Assert.True(first.Select(picture => picture.Caption).Distinct().Count() > 20);
+    }
+
+    [Fact]
+    public void A_still_picture_shows_its_shape_where_the_caption_says()
+    {
+        foreach (var picture in StillShapes.Generate(64, 11).Take(200))
+        {
+            // On a plain ground, whatever differs from the corner is the shape.
+            var (left, right, top, bottom) = (64, -1, 64, -1);
+            for (var y = 0; y < 64; y++)
+                for (var x = 0; x < 64; x++)
+                    if (!picture.Pixels.AsSpan((y * 64 + x) * 3, 3).SequenceEqual(picture.Pixels.AsSpan(0, 3)))
+                        (left, right, top, bottom) = (Math.Min(left, x), Math.Max(right, x), Math.Min(top, y), Math.Max(bottom, y));
+            var (centreX, centreY) = ((left + right) / 2.0 - 31.5, (top + bottom) / 2.0 - 31.5);
+            Assert.True(Side(picture.Caption, "left", "right") == Side(centreX), picture.Caption);
+            Assert.True(Side(picture.Caption, "top", "bottom") == Side(centreY), picture.Caption);
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(int.MaxValue)]
+    public void Pictures_of_no_sensible_size_are_refused(int side) =>
+        Assert.Throws<UsageException>(() => StillShapes.Generate(side, 1));
+
+    private static int Side(string caption, string low, string high) =>
+        caption.Contains(low, StringComparison.Ordinal) ? -1 : caption.Contains(high, StringComparison.Ordinal) ? 1 : 0;
+
+    private static int Side(double centre) => centre < -8.5 ? -1 : centre > 8.5 ? 1 : 0;
+
+    /// <summary>The outline's area by counting points of a fine grid.</summary>
+    private static double Area(Outline outline)
+    {
+        const int steps = 400;
+        const double step = 3.0 / steps;
+        var inside = 0;
+        for (var i = 0; i < steps; i++)
+            for (var j = 0; j < steps; j++)
+                if (outline.Distance((i + 0.5) * step - 1.5, (j + 0.5) * step - 1.5) < 0) inside++;
+        return inside * step * step;
+    }
+}
