@@ -22,6 +22,9 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     /// <summary>The adaptation, or null.</summary>
     public Method? Method { get; } = method;
 
+    /// <summary>Where the model runs.</summary>
+    public Device Device => Clip.LogitScale.Device;
+
     /// <summary>The features of every frame.</summary>
     /// <param name="pixels">Normalised frames [B, F, 3, S, S].</param>
     /// <param name="frameMask">1 for a frame, 0 for padding: [B, F] of any type; null when no frame is padding.</param>

@@ -31,7 +31,7 @@ public static class AdapterCheckpoint
             : AdapterShapes.Infer(path, tensors, given);
         AdapterShapes.CheckFits(path, tensors, clip.Config);
 
-        var source = new CheckpointSource(path, tensors);
+        var source = new CheckpointSource(path, tensors, clip.LogitScale.Device);
         using var generator = new Generator(0);
         var method = new MvAdapterMethod(clip.Config, config, source.Take, generator);
         ClipModel? adapted = null;

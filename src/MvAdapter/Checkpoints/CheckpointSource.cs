@@ -1,4 +1,4 @@
-using MvAdapter.Layers;
+using MvAdapter.Clip;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Checkpoints;
@@ -7,21 +7,22 @@ namespace MvAdapter.Checkpoints;
 /// Feeds a model under construction from stored tensors, and says afterwards which names were missing, left over or
 /// of another shape: all of them in one line.
 /// </summary>
-internal sealed class CheckpointSource(string path, IReadOnlyDictionary<string, StoredTensor> tensors)
+internal sealed class CheckpointSource(
+    string path, IReadOnlyDictionary<string, StoredTensor> tensors, Device device, DType precision = DType.Float32)
 {
     private const int Listed = 5;
     private readonly List<string> missing = [];
     private readonly List<string> misshapen = [];
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
 
-    /// <summary>Gives the stored value in float32.</summary>
+    /// <summary>Gives the stored value in float32, or the weight of a product in the model's precision.</summary>
     public Tensor Take(string name, long[] shape, Func<long[], Tensor> initialize)
     {
         used.Add(name);
         if (!tensors.TryGetValue(name, out var stored)) missing.Add(name);
         else if (!stored.Shape.AsSpan().SequenceEqual(shape))
             misshapen.Add($"{name} is [{string.Join(", ", stored.Shape)}], not [{string.Join(", ", shape)}]");
-        else return ToTensor(stored);
+        else return ToTensor(stored, ClipModel.IsProductWeight(name) ? precision : DType.Float32);
         return Tensor.Zeros(shape);   // a placeholder: Finish throws
     }
 
@@ -37,11 +38,10 @@ internal sealed class CheckpointSource(string path, IReadOnlyDictionary<string, 
         if (faults.Count > 0) throw new InvalidFileException(path, $"does not fit {model}: {string.Join("; ", faults)}");
     }
 
-    /// <summary>A float32 tensor of the stored values.</summary>
-    public static Tensor ToTensor(StoredTensor stored)
+    private Tensor ToTensor(StoredTensor stored, DType dtype)
     {
         using var scope = new TensorScope();
-        return scope.Keep(Tensor.FromBytes(stored.Data.Span, stored.DType, stored.Shape).To(DType.Float32));
+        return scope.Keep(Tensor.FromBytes(stored.Data.Span, stored.DType, stored.Shape).To(dtype).To(device));
     }
 
     private static string List(string what, List<string> names) =>

@@ -13,14 +13,16 @@ public static class ClipCheckpoint
 {
     private static readonly string[] DirectoryFiles = ["model.safetensors", "pytorch_model.bin"];
 
-    /// <summary>Reads a checkpoint into a model in float32.</summary>
+    /// <summary>Reads a checkpoint into a model.</summary>
     /// <param name="path">A file or a Hugging Face directory.</param>
+    /// <param name="device">Where the model will run; the CPU unless told otherwise.</param>
+    /// <param name="precision">Float32, or BFloat16 to store the weights of products so and run them so.</param>
     /// <exception cref="InvalidFileException">Missing, damaged, or not a CLIP that this library runs.</exception>
-    public static ClipModel Load(string path)
+    public static ClipModel Load(string path, Device? device = null, DType precision = DType.Float32)
     {
         var (tensors, heads) = Read(path);
         var config = InferConfig(path, tensors, heads);
-        var source = new CheckpointSource(path, tensors);
+        var source = new CheckpointSource(path, tensors, device ?? Device.Cpu, precision);
         using var generator = new Generator(0);
         var model = new ClipModel(config, source.Take, generator);
         try

@@ -1,0 +1,30 @@
+using MvAdapter.Adapters;
+using MvAdapter.Torch;
+
+namespace MvAdapter;
+
+/// <summary>What to load for encoding, and how to run it.</summary>
+/// <param name="Clip">A checkpoint file, a Hugging Face directory, or <c>hf:owner/name</c>.</param>
+public sealed record ModelSource(string Clip)
+{
+    /// <summary>The BPE vocabulary; null to look beside the checkpoint, then in the cache, then to download it.</summary>
+    public string? Vocabulary { get; init; }
+
+    /// <summary>The adapter's checkpoint; null for zero-shot CLIP.</summary>
+    public string? Adapter { get; init; }
+
+    /// <summary>Settings for a published adapter file, which carries none.</summary>
+    public MvAdapterConfig? AdapterConfig { get; init; }
+
+    /// <summary>Float32, or BFloat16 for frozen weights and products in bfloat16.</summary>
+    public DType Precision { get; init; } = DType.Float32;
+
+    /// <summary>Where to run.</summary>
+    public Device Device { get; init; } = Device.Cpu;
+
+    /// <summary>Most frames of a video; null for the adapter's own number, else 12.</summary>
+    public int? Frames { get; init; }
+
+    /// <summary>Most tokens of a caption; null for the adapter's own number, else 32.</summary>
+    public int? Words { get; init; }
+}

@@ -1,0 +1,159 @@
+using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
+using MvAdapter.Torch;
+using MvAdapter.Video;
+
+namespace MvAdapter;
+
+/// <summary>One clip's embedding, or why it has none.</summary>
+/// <param name="Clip">The clip asked for.</param>
+/// <param name="Embedding">L2-normalised, length E; empty after an error.</param>
+/// <param name="Error">Why the clip was skipped, or null.</param>
+public sealed record EncodedVideo(VideoClip Clip, float[] Embedding, VideoException? Error);
+
+/// <summary>
+/// The one way from files and captions to embeddings, used by training's evaluation, indexing, searching and serving
+/// alike. Model work runs on the calling thread; videos are decoded on others meanwhile.
+/// </summary>
+public sealed class VideoTextEncoder : IDisposable
+{
+    /// <summary>Frames that go through the model at once: enough to fill the processor, little memory.</summary>
+    private const int FramesPerBatch = 48;
+    private const int TextsPerBatch = 64;
+    private readonly ClipModel? owned;
+
+    /// <summary>An encoder over a model in memory, which it does not own.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tokenizer">The tokenizer of its vocabulary.</param>
+    /// <param name="sampling">Which frames are taken.</param>
+    /// <param name="words">Most tokens of a caption.</param>
+    public VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words)
+        : this(model, tokenizer, sampling, words, null) { }
+
+    private VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words, ClipModel? owned)
+    {
+        (Model, Tokenizer, Sampling, Words, this.owned) = (model, tokenizer, sampling, words, owned);
+        Reader = new VideoReader(new ImageProcessor(model.Clip.Config.ImageSize), sampling);
+    }
+
+    /// <summary>The model.</summary>
+    public RetrievalModel Model { get; }
+
+    /// <summary>The tokenizer.</summary>
+    public ClipTokenizer Tokenizer { get; }
+
+    /// <summary>Which frames are taken of a video.</summary>
+    public FrameSampling Sampling { get; }
+
+    /// <summary>Most tokens of a caption, start and end included.</summary>
+    public int Words { get; }
+
+    /// <summary>Reads videos into pictures.</summary>
+    public VideoReader Reader { get; }
+
+    /// <summary>The length E of an embedding.</summary>
+    public int Width => Model.Clip.Config.EmbeddingWidth;
+
+    /// <summary>Loads a CLIP, its vocabulary and, if named, an adapter.</summary>
+    /// <param name="source">What to load.</param>
+    /// <param name="sampling">Which frames are taken; null for the paper's, with as many frames as the adapter has.</param>
+    /// <param name="progress">Told of downloads.</param>
+    /// <param name="cancellation">Ends downloads.</param>
+    /// <exception cref="MvAdapterException">A file is missing, damaged or does not fit; the line says which.</exception>
+    public static VideoTextEncoder Load(
+        ModelSource source, FrameSampling? sampling = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
+        var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
+        var clip = ClipCheckpoint.Load(path, source.Device, source.Precision);
+        RetrievalModel? model = null;
+        try
+        {
+            if (tokenizer.VocabularySize != clip.Config.VocabularySize)
+                throw new MvAdapterException($"the vocabulary has {tokenizer.VocabularySize} tokens, but {TextForMessage.Quote(source.Clip)} was trained with {clip.Config.VocabularySize}; name the right one by --vocabulary");
+            model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
+            var config = (model.Method as MvAdapterMethod)?.Config;
+            var (frames, words) = (Fit("frames", source.Frames, config?.Frames, 12), Fit("words", source.Words, config?.Words, Math.Min(32, clip.Config.ContextLength)));
+            if (words > clip.Config.ContextLength) throw new UsageException($"--words {words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
+            return new VideoTextEncoder(model, tokenizer, (sampling ?? new FrameSampling()) with { MaxFrames = frames }, words, clip);
+        }
+        catch
+        {
+            model?.Dispose();
+            clip.Dispose();
+            throw;
+        }
+
+        // An adapter has positions for so many and no more.
+        static int Fit(string what, int? asked, int? adapter, int usual) => asked is { } value && adapter is { } most && value > most
+            ? throw new UsageException($"--{what} {value} exceeds the adapter's {most}")
+            : asked ?? adapter ?? usual;
+    }
+
+    /// <summary>Encodes texts in their order: [texts, E], row-major, each L2-normalised.</summary>
+    public float[] EncodeTexts(IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    {
+        var result = new float[texts.Count * Width];
+        // Captions of similar length go together, cut to the longest: exact, since padding follows end-of-text under
+        // the causal mask.
+        var rows = texts.Select(text => Tokenizer.EncodeRow(text, Words)).ToArray();
+        var lengths = Array.ConvertAll(rows, row => Array.IndexOf(row, Tokenizer.EndOfText) + 1);
+        foreach (var batch in Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).Chunk(TextsPerBatch))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = new TensorScope();
+            using var inference = new InferenceMode();
+            var length = batch.Max(i => lengths[i]);
+            var ids = batch.SelectMany(i => rows[i].Take(length)).Select(id => (long)id).ToArray();
+            var embeddings = Model.EncodeTexts(Tensor.From(ids, batch.Length, length).To(Model.Device)).ToFloats();
+            for (var k = 0; k < batch.Length; k++) embeddings.AsSpan(k * Width, Width).CopyTo(result.AsSpan(batch[k] * Width));
+        }
+        return result;
+    }
+
+    /// <summary>Encodes clips in their order; one that cannot be decoded comes with its error, and the others go on.</summary>
+    public IEnumerable<EncodedVideo> EncodeVideos(IEnumerable<VideoClip> clips, CancellationToken cancellation = default) =>
+        EncodeVideos(Reader.Read(clips, cancellation));
+
+    /// <summary>Encodes clips that were read already, such as by a frame cache.</summary>
+    public IEnumerable<EncodedVideo> EncodeVideos(IEnumerable<VideoFrames> videos)
+    {
+        var batch = new List<VideoFrames>();
+        var size = Math.Max(1, FramesPerBatch / Sampling.MaxFrames);
+        foreach (var video in videos)
+        {
+            batch.Add(video);
+            if (batch.Count(item => item.Error is null) < size) continue;
+            foreach (var encoded in EncodeBatch(batch)) yield return encoded;
+            batch.Clear();
+        }
+        foreach (var encoded in EncodeBatch(batch)) yield return encoded;
+    }
+
+    /// <summary>Frees the model, when the encoder loaded it.</summary>
+    public void Dispose()
+    {
+        if (owned is null) return;
+        Model.Dispose();
+        owned.Dispose();
+    }
+
+    private List<EncodedVideo> EncodeBatch(List<VideoFrames> batch)
+    {
+        var good = batch.Where(video => video.Error is null).ToList();
+        float[] embeddings = [];
+        if (good.Count > 0)
+        {
+            using var scope = new TensorScope();
+            using var inference = new InferenceMode();
+            var input = FrameBatch.From(good, Sampling.MaxFrames, Model.Clip.Config.ImageSize, Model.Device);
+            embeddings = Model.EncodeVideos(input.Pixels, input.Mask).ToFloats();
+        }
+        var results = new List<EncodedVideo>();
+        var row = 0;
+        foreach (var video in batch)
+            results.Add(new EncodedVideo(video.Clip, video.Error is null ? embeddings[(row * Width)..(++row * Width)] : [], video.Error));
+        return results;
+    }
+}
