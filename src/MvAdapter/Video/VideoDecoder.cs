@@ -105,8 +105,8 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         complaint = null;
         if (received < numbers.Length)
         {
-            process.WaitForExit(path);
-            complaint = process.Complaint;
+            var exitCode = process.WaitForExit(path);
+            complaint = process.Complaint ?? (exitCode == 0 ? null : $"ffmpeg ended with code {exitCode}");
         }
         return received;
     }

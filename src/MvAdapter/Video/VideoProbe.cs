@@ -39,7 +39,9 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
             Height = height,
             FramesPerSecond = rate,
             FrameCount = (int)Math.Clamp(frames, 1, int.MaxValue),
-            IsSeekable = average == nominal && declared > 0 && Math.Abs(duration * rate - declared) < 1.5,
+            // Only these containers give every frame an exact time; in AVI, for one, times are guessed and may be one off.
+            IsSeekable = Text(format, "format_name").StartsWith("mov,", StringComparison.Ordinal)
+                && average == nominal && declared > 0 && Math.Abs(duration * rate - declared) < 1.5,
             StreamOffset = Number(stream, "start_time") - Number(format, "start_time"),
             IsYuv = Text(stream, "pix_fmt").StartsWith("yuv", StringComparison.Ordinal)
                 || Text(stream, "pix_fmt").StartsWith("nv", StringComparison.Ordinal),
