@@ -261,6 +261,35 @@ public sealed class HubDownloadTests : IDisposable
     [InlineData("hf:a/b\n")]
     public void Other_references_are_refused(string text) => Assert.Throws<UsageException>(() => HubReference.Parse(text));
 
+    [Fact]
+    public void Settings_come_from_the_variables_of_Hugging_Faces_tools()
+    {
+        Dictionary<string, string?> variables = new()
+        {
+            ["HF_ENDPOINT"] = "https://mirror.example",
+            ["HF_HOME"] = "/models",
+            ["HF_HUB_CACHE"] = null,
+            ["HF_TOKEN"] = "secret\n",
+            ["HF_HUB_OFFLINE"] = "1",
+        };
+        var before = variables.Keys.ToDictionary(name => name, Environment.GetEnvironmentVariable);
+        try
+        {
+            foreach (var (name, value) in variables) Environment.SetEnvironmentVariable(name, value);
+            var settings = HubSettings.FromEnvironment();
+            Assert.Equal(new Uri("https://mirror.example"), settings.Endpoint);
+            Assert.Equal(Path.Combine("/models", "hub"), settings.CacheFolder);
+            Assert.Equal("secret", settings.Token);
+            Assert.True(settings.Offline);
+            Environment.SetEnvironmentVariable("HF_ENDPOINT", "mirror");
+            Assert.Throws<UsageException>(HubSettings.FromEnvironment);
+        }
+        finally
+        {
+            foreach (var (name, value) in before) Environment.SetEnvironmentVariable(name, value);
+        }
+    }
+
     private static Func<TestRequest, TestResponse> Hub(params string[] without) => request =>
     {
         var name = request.Path[(request.Path.LastIndexOf('/') + 1)..];
