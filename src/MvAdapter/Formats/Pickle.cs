@@ -1,5 +1,4 @@
 using System.Numerics;
-using MvAdapter.Checkpoints;
 
 namespace MvAdapter.Formats;
 

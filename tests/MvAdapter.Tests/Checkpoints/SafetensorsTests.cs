@@ -53,6 +53,17 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Equal("v", Safetensors.ReadMetadata(path)["k"]);
     }
 
+    [Fact]
+    public void A_file_may_be_larger_than_an_array()
+    {
+        // Sparse: 3 GB on paper, a few KB on disk.
+        const long size = 1_500_000_000;
+        var header = $"{{\"a\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[0,{size}]}},\"b\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[{size},{2 * size}]}},\"__metadata__\":{{\"k\":\"v\"}}}}";
+        var path = _folder.Write("large", [.. BitConverter.GetBytes((ulong)header.Length), .. Encoding.UTF8.GetBytes(header)]);
+        using (var file = File.OpenWrite(path)) file.SetLength(file.Length + 2 * size);
+        Assert.Equal("v", Safetensors.ReadMetadata(path)["k"]);
+    }
+
     [Theory]
     [InlineData("not JSON", "not valid JSON")]
     [InlineData("[]", "not a JSON object")]

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>
 /// Writes files that are there whole or not at all: a crash, a full disk or an exception midway leaves what stood

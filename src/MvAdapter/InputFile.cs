@@ -1,6 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>Opening files that a user named, with one clear line for each way in which that goes wrong.</summary>
 internal static class InputFile

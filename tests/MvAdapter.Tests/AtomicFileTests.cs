@@ -1,7 +1,6 @@
-using MvAdapter.Checkpoints;
 using MvAdapter.Tests.Support;
 
-namespace MvAdapter.Tests.Checkpoints;
+namespace MvAdapter.Tests;
 
 public sealed class AtomicFileTests : IDisposable
 {
