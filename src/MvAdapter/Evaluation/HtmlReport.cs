@@ -105,7 +105,8 @@ public sealed class HtmlReport(string title)
     {
         ArgumentNullException.ThrowIfNull(plot);
         var caption = plot.Description.Length == 0 ? "" : $"<figcaption>{Markup.Escape(plot.Description)}</figcaption>";
-        return Add($"<figure><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{Markup.Escape(plot.Title)}\">{plot.ToSvg()}</div>{caption}</figure>");
+        Add($"<figure><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{Markup.Escape(plot.Title)}\">");
+        return Add($"{plot.ToSvg()}</div>{caption}</figure>");
     }
 
     /// <summary>Adds pictures side by side, such as the frames of a clip.</summary>

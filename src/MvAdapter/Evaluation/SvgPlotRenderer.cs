@@ -230,8 +230,11 @@ internal sealed class SvgPlotRenderer
         svg.Append($"<path fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\"{dashes} d=\"{path}\"/>");
     }
 
-    private void AddMarker(int series, double left, double height, string tip) =>
-        Add($"<path class=\"halo\" fill=\"currentColor\" transform=\"translate({left:0.#} {height:0.#})\" d=\"{Markers[series % Markers.Length]}\"><title>{Markup.Escape(tip)}</title></path>");
+    private void AddMarker(int series, double left, double height, string tip)
+    {
+        Add($"<path class=\"halo\" fill=\"currentColor\" transform=\"translate({left:0.#} {height:0.#})\"");
+        Add($" d=\"{Markers[series % Markers.Length]}\"><title>{Markup.Escape(tip)}</title></path>");
+    }
 
     private void AddText(double left, double baseline, string text, string kind = "label", string anchor = "start") =>
         Add($"<text x=\"{left:0.#}\" y=\"{baseline:0.#}\" class=\"{kind}\" text-anchor=\"{anchor}\">{Markup.Escape(text)}</text>");
