@@ -1,1 +1,32 @@
-System.Console.WriteLine("mvadapter");
+using System.CommandLine;
+
+namespace MvAdapter.Cli;
+
+/// <summary>The command line: parse, call the library, print.</summary>
+internal static class Program
+{
+    /// <summary>Work that has not ended by then when Ctrl-C comes is broken off; nothing is half written.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(700);
+
+    private static async Task<int> Main(string[] arguments)
+    {
+        var root = new RootCommand("Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
+        {
+            EmbedCommand.Create(),
+            InfoCommand.Create(),
+        };
+        root.Options.Add(CommandRunner.Verbose);
+        if (arguments.Length == 0) arguments = ["--help"];
+        var parsed = root.Parse(arguments);
+        if (parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction)
+        {
+            // One line, as for every mistake; System.CommandLine would print the whole help after it.
+            var command = parsed.CommandResult.Command is RootCommand ? "" : $" {parsed.CommandResult.Command.Name}";
+            Terminal.Error($"{parsed.Errors[0].Message} (see ./run{command} --help)");
+            return ExitCode.Usage;
+        }
+        var code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Grace }).ConfigureAwait(false);
+        if (CommandRunner.Busy) ProcessExit.AtOnce(code);
+        return code;
+    }
+}

@@ -11,10 +11,10 @@ public static class ModelFiles
     /// <exception cref="MvAdapterException">There is no such file, or it cannot be fetched.</exception>
     public static string Resolve(string clip, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
-        if (HubReference.TryParse(clip) is { } reference)
+        if (HubReference.IsReference(clip))
         {
             using var hub = new HubDownload(HubSettings.FromEnvironment());
-            return hub.DownloadModelAsync(reference, progress, cancellation).GetAwaiter().GetResult();
+            return hub.DownloadModelAsync(HubReference.Parse(clip), progress, cancellation).GetAwaiter().GetResult();
         }
         return Path.Exists(clip) ? clip
             : throw new InvalidFileException(clip, "there is no such file or folder; give a checkpoint, a Hugging Face folder, or hf:owner/name");

@@ -1,3 +1,5 @@
+using MvAdapter.Formats;
+
 namespace MvAdapter.Datasets;
 
 /// <summary>The captions of <c>raw-captions.pkl</c>: a pickled dictionary of video id to a list of word lists.</summary>
@@ -5,8 +7,7 @@ internal static class MsvdCaptions
 {
     public static IReadOnlyDictionary<string, IReadOnlyList<string>> Read(string path) => FromPickle(path, Load(path));
 
-    private static object? Load(string path) =>
-        throw new InvalidFileException(path, "pickled captions need the reader of Formats/Pickle");
+    private static object? Load(string path) => Pickle.ReadFile(path, PickleGlobals.Containers());
 
     /// <summary>Makes captions of the unpickled object: mappings and sequences of the plain .NET kinds, and strings.</summary>
     internal static IReadOnlyDictionary<string, IReadOnlyList<string>> FromPickle(string path, object? root)

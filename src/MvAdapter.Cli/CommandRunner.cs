@@ -1,0 +1,76 @@
+using System.CommandLine;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Cli;
+
+/// <summary>What a command's exit code says.</summary>
+internal static class ExitCode
+{
+    /// <summary>All done.</summary>
+    public const int Success = 0;
+
+    /// <summary>The work failed.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The command itself is wrong.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Done, but some inputs were skipped.</summary>
+    public const int Partial = 3;
+
+    /// <summary>Ended by Ctrl-C.</summary>
+    public const int Interrupted = 130;
+}
+
+/// <summary>Runs a command's work on one thread of its own, and turns what goes wrong into one line and an exit code.</summary>
+internal static class CommandRunner
+{
+    private static int running;
+
+    /// <summary>Show stack traces.</summary>
+    public static Option<bool> Verbose { get; } = new("--verbose") { Description = "Show stack traces of errors", Recursive = true };
+
+    /// <summary>Whether a command's work is still running.</summary>
+    public static bool Busy => Volatile.Read(ref running) != 0;
+
+    /// <summary>Makes <paramref name="work"/> the command's action.</summary>
+    public static void Runs(this Command command, Func<ParseResult, CancellationToken, int> work) =>
+        command.SetAction((parsed, cancellation) => Task.Factory.StartNew(
+            () => Guard(parsed, cancellation, work), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+
+    private static int Guard(ParseResult parsed, CancellationToken cancellation, Func<ParseResult, CancellationToken, int> work)
+    {
+        Interlocked.Increment(ref running);
+        var verbose = parsed.GetValue(Verbose);
+        try
+        {
+            return work(parsed, cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return ExitCode.Interrupted;
+        }
+        catch (UsageException e)
+        {
+            return Report(e, ExitCode.Usage);
+        }
+        catch (Exception e) when (e is MvAdapterException or TorchException or IOException or UnauthorizedAccessException)
+        {
+            return Report(e, ExitCode.Failure);
+        }
+        catch (Exception e)
+        {
+            return Report(e, ExitCode.Failure, "unexpected error, please report it: ");
+        }
+        finally
+        {
+            Interlocked.Decrement(ref running);
+        }
+
+        int Report(Exception e, int code, string prefix = "")
+        {
+            Terminal.Error(verbose ? e.ToString() : prefix + TextForMessage.Quote(e.Message, 2000));
+            return code;
+        }
+    }
+}

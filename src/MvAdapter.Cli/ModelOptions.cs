@@ -1,0 +1,129 @@
+using System.CommandLine;
+using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
+using MvAdapter.Torch;
+using MvAdapter.Video;
+
+namespace MvAdapter.Cli;
+
+/// <summary>The options that say which model to load and how to run it, shared by the commands that need one.</summary>
+internal sealed class ModelOptions
+{
+    private readonly Option<string> clip = new("--clip")
+    {
+        Description = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
+        HelpName = "PATH|hf:NAME",
+        Required = true,
+    };
+
+    private readonly Option<string?> vocabulary = new("--vocabulary")
+    {
+        Description = "BPE vocabulary (bpe_simple_vocab_16e6.txt[.gz], or a folder with vocab.json and merges.txt); by default looked for beside the CLIP, in the cache, then downloaded",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<string?> adapter = new("--adapter") { Description = "Adapter checkpoint: .safetensors, or a published .pth", HelpName = "FILE" };
+    private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
+    private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
+    private readonly Option<int?> frames = new("--frames") { Description = "Most frames of a video (by default the adapter's number, else 12)", HelpName = "N" };
+    private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default the adapter's number, else 32)", HelpName = "N" };
+    private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
+    private readonly Option<string> sampling = new("--sampling") { Description = "Which frames are taken: uniform, floor, head, tail or symmetric", DefaultValueFactory = _ => "uniform" };
+    private readonly Option<string> fps = new("--fps") { Description = "Candidate frames per second, or all", DefaultValueFactory = _ => "1" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public ModelOptions(Command command, bool withAdapter = true)
+    {
+        precision.AcceptOnlyFromAmong("fp32", "bf16");
+        command.Add(clip);
+        command.Add(vocabulary);
+        if (withAdapter)
+        {
+            command.Add(adapter);
+            command.Add(preset);
+            command.Add(adapterConfig);
+        }
+        foreach (var option in new Option[] { frames, words, sampling, fps, precision, device, threads }) command.Add(option);
+    }
+
+    /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
+    public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation)
+    {
+        var source = Source(parsed);
+        var sampling = Sampling(parsed);
+        using var progress = new DownloadDisplay();
+        return VideoTextEncoder.Load(source, sampling, progress, cancellation);
+    }
+
+    /// <summary>Sets the threads and reads the options.</summary>
+    public ModelSource Source(ParseResult parsed)
+    {
+        if (parsed.GetValue(threads) is { } count)
+            TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+        if (parsed.GetValue(frames) is < 1) throw new UsageException("--frames must be at least 1");
+        if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
+        return new ModelSource(parsed.GetValue(clip)!)
+        {
+            Vocabulary = parsed.GetValue(vocabulary),
+            Adapter = parsed.GetValue(adapter),
+            AdapterConfig = AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig)),
+            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
+            Device = ParseDevice(parsed.GetValue(device)!),
+            Frames = parsed.GetValue(frames),
+            Words = parsed.GetValue(words),
+        };
+    }
+
+    /// <summary>Which frames are taken.</summary>
+    public FrameSampling Sampling(ParseResult parsed) =>
+        FrameSampling.Parse($"{parsed.GetValue(sampling)} max_frames={parsed.GetValue(frames) ?? 12} fps={parsed.GetValue(fps)}");
+
+    /// <summary>The settings that a preset or a file names; null when neither is given.</summary>
+    public static MvAdapterConfig? AdapterSettings(string? preset, string? file)
+    {
+        if (preset is not null && file is not null) throw new UsageException("give --preset or --adapter-config, not both");
+        if (preset is not null) return MvAdapterConfig.Preset(preset);
+        if (file is null) return null;
+        if (!File.Exists(file)) throw new InvalidFileException(file, "there is no such file");
+        return MvAdapterConfig.FromJson(File.ReadAllText(file), file);
+    }
+
+    /// <summary>Reads a device and refuses one that is not there.</summary>
+    public static Device ParseDevice(string text)
+    {
+        Device device;
+        try
+        {
+            device = Device.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message);
+        }
+        if (device.IsCuda && device.Index >= TorchRuntime.CudaDevices)
+            throw new UsageException($"--device {text}: this libtorch sees {TorchRuntime.CudaDevices} GPUs; use --device cpu, or set LIBTORCH to a build with CUDA (see ./run doctor)");
+        return device;
+    }
+
+    private sealed class DownloadDisplay : IProgress<DownloadProgress>, IDisposable
+    {
+        private Terminal.Progress? bar;
+        private string file = "";
+
+        public void Report(DownloadProgress value)
+        {
+            const int megabyte = 1 << 20;
+            if (value.File != file)
+            {
+                bar?.Dispose();
+                bar = Terminal.Begin($"downloading {value.File}, MB", (value.BytesTotal ?? 0) / megabyte);
+                file = value.File;
+            }
+            bar!.Report(value.BytesDone / megabyte);
+        }
+
+        public void Dispose() => bar?.Dispose();
+    }
+}
