@@ -71,7 +71,7 @@ internal static class InfoCommand
         }
         var table = new Table().Border(TableBorder.Rounded).AddColumn("").AddColumn(new TableColumn("parameters").RightAligned())
             .AddColumn(new TableColumn("of CLIP").RightAligned()).AddColumn(new TableColumn("fp32").RightAligned()).AddColumn(new TableColumn("bf16").RightAligned());
-        table.Title = new TableTitle($"{model.Method.Name} on {name}".EscapeMarkup());
+        Console.WriteLine($"{model.Method.Name} on {name}");
         Row("CLIP", clip);
         Row("adapter", adapter);
         Row("trainable: adapter and CLIP's biases, stored per task", trainable);
