@@ -1,0 +1,71 @@
+using MvAdapter.Datasets;
+
+namespace MvAdapter.Training;
+
+/// <summary>
+/// The batches of an epoch, drawn from (seed, epoch) alone: a resumed run computes them anew and goes on in the middle.
+/// Pairs that do not fill a batch are left out, as the contrastive loss wants batches of one size.
+/// </summary>
+public sealed class BatchSampler
+{
+    private readonly IReadOnlyList<TrainingPair> pairs;
+    private readonly int batchSize;
+    private readonly bool distinct;
+    private readonly ulong seed;
+
+    /// <summary>A sampler over all pairs.</summary>
+    /// <param name="pairs">Every video with each of its captions.</param>
+    /// <param name="batchSize">Pairs in a batch.</param>
+    /// <param name="distinct">Whether a video or a caption may stand in a batch but once.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <exception cref="UsageException">The batch cannot be filled.</exception>
+    public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed)
+    {
+        (this.pairs, this.batchSize, this.distinct, this.seed) = (pairs, batchSize, distinct, (ulong)seed);
+        var available = distinct
+            ? Math.Min(pairs.Select(pair => pair.Sample.Id).Distinct().Count(), pairs.Select(pair => pair.Caption).Distinct().Count())
+            : pairs.Count;
+        if (batchSize > available)
+            throw new UsageException($"batch_size {batchSize} exceeds the {available} {(distinct ? "different videos (or captions)" : "pairs")} of the training set; choose a smaller batch");
+        BatchesPerEpoch = Epoch(0).Count;
+    }
+
+    /// <summary>Batches of the first epoch. With distinct batches, later epochs may have one or two more or fewer.</summary>
+    public int BatchesPerEpoch { get; }
+
+    /// <summary>The batches of one epoch.</summary>
+    public IReadOnlyList<IReadOnlyList<TrainingPair>> Epoch(int epoch)
+    {
+        var order = Enumerable.Range(0, pairs.Count).ToArray();
+        new SeededRandom(seed, (ulong)epoch).Shuffle(order);
+        return distinct ? Distinct(order) : [.. order.Select(i => pairs[i]).Chunk(batchSize).Where(batch => batch.Length == batchSize)];
+    }
+
+    /// <summary>Fills batches in order; a pair that would meet its like waits for a later batch.</summary>
+    private List<IReadOnlyList<TrainingPair>> Distinct(int[] order)
+    {
+        var batches = new List<IReadOnlyList<TrainingPair>>();
+        var waiting = new Queue<TrainingPair>();
+        var next = 0;
+        while (true)
+        {
+            var batch = new List<TrainingPair>(batchSize);
+            HashSet<string> videos = new(StringComparer.Ordinal), captions = new(StringComparer.Ordinal);
+            for (var tries = waiting.Count; tries > 0 && batch.Count < batchSize; tries--) Place(waiting.Dequeue());
+            while (batch.Count < batchSize && next < order.Length) Place(pairs[order[next++]]);
+            if (batch.Count < batchSize) return batches;
+            batches.Add(batch);
+
+            void Place(TrainingPair pair)
+            {
+                if (videos.Contains(pair.Sample.Id) || captions.Contains(pair.Caption)) waiting.Enqueue(pair);
+                else
+                {
+                    videos.Add(pair.Sample.Id);
+                    captions.Add(pair.Caption);
+                    batch.Add(pair);
+                }
+            }
+        }
+    }
+}

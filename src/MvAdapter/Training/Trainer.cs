@@ -1,0 +1,239 @@
+using System.Diagnostics;
+using MvAdapter.Checkpoints;
+using MvAdapter.Datasets;
+using MvAdapter.Evaluation;
+using MvAdapter.Torch;
+using MvAdapter.Video;
+
+namespace MvAdapter.Training;
+
+/// <summary>
+/// A training run in a folder. Everything a step does follows from the config and the step's number, so a run that was
+/// killed goes on from its last checkpoint to the very weights of an undisturbed one.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly RunConfig config;
+    private readonly TrainerOptions options;
+    private readonly RunFolder folder;
+    private readonly TrainingModel loaded;
+    private readonly TrainingStep trainingStep;
+    private readonly BatchSampler sampler;
+    private readonly Dataset? validation;
+    private readonly FrameSource frames;
+    private readonly HashSet<string> skipped = new(StringComparer.Ordinal);
+    private RunProgress progress = new();
+
+    /// <summary>Loads the dataset and the model, and the folder's checkpoint when there is one.</summary>
+    /// <exception cref="MvAdapterException">The config cannot be run, or the folder is of another config.</exception>
+    public Trainer(RunConfig config, TrainerOptions options, CancellationToken cancellation = default)
+    {
+        config.Validate();
+        (this.config, this.options, folder) = (config, options, new RunFolder(options.Output));
+        RefuseOtherConfig();
+        var training = Load(Split.Train)!;
+        Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
+        validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
+        sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
+        loaded = TrainingModel.Load(config, options.Device, cancellation);
+        frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache);
+        trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
+        if (File.Exists(folder.Checkpoint))
+        {
+            progress = RunCheckpoint.Restore(folder.Checkpoint, loaded.Model, trainingStep.Optimizer);
+            skipped.UnionWith(progress.Skipped);
+            Say($"resuming {options.Output} at step {progress.Step} of {TotalSteps}");
+        }
+    }
+
+    /// <summary>The model in training.</summary>
+    public RetrievalModel Model => loaded.Model;
+
+    /// <summary>Encodes with the model in training.</summary>
+    public VideoTextEncoder Encoder => loaded.Encoder;
+
+    /// <summary>How far the run has come.</summary>
+    public RunProgress Progress => progress;
+
+    /// <summary>Steps of the whole run.</summary>
+    public long TotalSteps => config.Steps > 0 ? config.Steps : Math.Max(1, (long)config.Epochs * StepsPerEpoch);
+
+    private int StepsPerEpoch => Math.Max(1, sampler.BatchesPerEpoch / config.Accumulation);
+
+    private bool Finished => progress.Stopped || progress.Step >= TotalSteps;
+
+    /// <summary>Trains to the end, or until cancelled: then a checkpoint is written and the run can be gone on with.</summary>
+    /// <returns>Where the run stands.</returns>
+    /// <exception cref="MvAdapterException">The loss is not finite, no video can be read, or a file cannot be written.</exception>
+    public RunProgress Run(CancellationToken cancellation = default)
+    {
+        if (!Finished)
+        {
+            Directory.CreateDirectory(options.Output);
+            AtomicFile.WriteText(folder.Config, RunConfigFile.ToYaml(config));
+            using var log = new TrainingLog(folder, progress.Step);
+            try
+            {
+                Loop(log, cancellation);
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                Save();
+                throw;
+            }
+        }
+        if (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint)) SaveAdapter(folder.Adapter);
+        return progress;
+    }
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose()
+    {
+        trainingStep.Dispose();
+        frames.Dispose();
+        loaded.Dispose();
+    }
+
+    private void Loop(TrainingLog log, CancellationToken cancellation)
+    {
+        // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
+        using var batches = Batches(progress.Step).GetEnumerator();
+        using var videos = frames.Read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
+        TorchRuntime.ResetPeakMemory(options.Device);
+        var clock = Stopwatch.StartNew();
+        var lastCheckpoint = TimeSpan.Zero;
+        var estimate = new RunEstimate(progress.Step, TotalSteps, config.BatchSize * config.Accumulation);
+        while (!Finished)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var begin = clock.Elapsed;
+            Generator.ManualSeed(SeededRandom.Of(config.Seed, progress.Step));
+            var loss = 0.0;
+            for (var i = 0; i < config.Accumulation; i++)
+            {
+                var batch = Next(batches, videos);
+                if (estimate.Pending) estimate.Measure(() => Accumulate(batch), trainingStep.Discard, options, Say);
+                loss += Accumulate(batch) / config.Accumulation;
+            }
+            var factor = WarmupCosine.Factor(progress.Step, TotalSteps, config.Warmup);
+            var norm = trainingStep.Step();
+            var seconds = (clock.Elapsed - begin).TotalSeconds;
+            var memory = TorchRuntime.Memory(options.Device);
+            progress = progress with
+            {
+                Step = progress.Step + 1,
+                TrainSeconds = progress.TrainSeconds + seconds,
+                PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
+                Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
+            };
+            log.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
+            options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, config.BatchSize * config.Accumulation / seconds));
+
+            var evaluated = validation is not null && (Finished || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
+            if (evaluated) Validate(log, cancellation);
+            if (Finished || evaluated || clock.Elapsed - lastCheckpoint > options.CheckpointInterval)
+            {
+                log.Flush();
+                Save();
+                lastCheckpoint = clock.Elapsed;
+            }
+        }
+    }
+
+    /// <summary>The pairs of every batch from a step on, epoch after epoch.</summary>
+    private IEnumerable<IReadOnlyList<TrainingPair>> Batches(long step)
+    {
+        var skip = step * config.Accumulation;
+        for (var epoch = 0; ; epoch++)
+        {
+            foreach (var batch in sampler.Epoch(epoch))
+            {
+                if (skip-- <= 0) yield return batch;
+            }
+        }
+    }
+
+    private List<(TrainingPair Pair, VideoFrames Frames)> Next(IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos)
+    {
+        for (var tries = 0; tries < sampler.BatchesPerEpoch; tries++)
+        {
+            batches.MoveNext();
+            var batch = new List<(TrainingPair, VideoFrames)>();
+            foreach (var pair in batches.Current)
+            {
+                videos.MoveNext();
+                if (videos.Current.Error is not { } error) batch.Add((pair, videos.Current));
+                else if (skipped.Add(pair.Sample.Id)) Say($"skipped {error.Message}");
+            }
+            if (batch.Count > 1) return batch;
+        }
+        throw new MvAdapterException($"no batch of {config.Dataset} has two videos that can be read; the last reason: {videos.Current.Error?.Message}");
+    }
+
+    private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch)
+    {
+        using var scope = new TensorScope();
+        var input = FrameBatch.From([.. batch.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
+        var ids = Encoder.TokenRows([.. batch.Select(item => item.Pair.Caption)]);
+        var loss = trainingStep.Accumulate(input.Pixels, input.Mask, ids, 1.0 / config.Accumulation);
+        return double.IsFinite(loss) ? loss : throw new MvAdapterException(
+            $"step {progress.Step + 1}: the loss is {loss}; the batch was {string.Join(", ", batch.Select(item => item.Pair.Sample.Id))}. " +
+            "Try a smaller adapter_lr, a longer warmup, or precision fp32; the last checkpoint is kept");
+    }
+
+    private void Validate(TrainingLog log, CancellationToken cancellation)
+    {
+        var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation);
+        var (t2v, v2t) = (result.TextToVideo.R1, result.VideoToText.R1);
+        log.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
+        var better = progress.Best is not { } best || t2v + v2t > best;
+        progress = progress with
+        {
+            Best = better ? t2v + v2t : progress.Best,
+            SinceBest = better ? 0 : progress.SinceBest + 1,
+            Stopped = config.Patience > 0 && !better && progress.SinceBest + 1 >= config.Patience,
+        };
+        if (better) SaveAdapter(folder.Best);
+        Say(FormattableString.Invariant($"step {progress.Step}: validation R@1 {t2v:0.0} % text to video, {v2t:0.0} % video to text{(result.OrderAccuracy is { } order ? $", order accuracy {order:0.0} %" : "")}{(better ? " (best)" : "")}"));
+        if (progress.Stopped) Say($"no better evaluation in {config.Patience}: stopping early");
+    }
+
+    private void Save() => RunCheckpoint.Save(folder.Checkpoint, config, Model, trainingStep.Optimizer, progress);
+
+    private void SaveAdapter(string path) =>
+        AdapterCheckpoint.Save(path, Model, metadata: new Dictionary<string, string> { ["config"] = RunConfigFile.ToYaml(config) });
+
+    private void RefuseOtherConfig()
+    {
+        if (!File.Exists(folder.Checkpoint)) return;
+        var before = RunCheckpoint.ReadConfig(folder.Checkpoint);
+        var differences = RunConfigFile.Differences(before, config);
+        if (differences.Count > 0)
+            throw new UsageException($"the folder {TextForMessage.Quote(options.Output)} holds a run of another config, which differs in {string.Join(", ", differences)}; choose another --output, or the same settings to resume");
+    }
+
+    private Dataset? Load(Split split) => DatasetSource.Load(config.Dataset, new DatasetOptions
+    {
+        Annotations = config.Annotations,
+        Videos = config.Videos.Length > 0 ? config.Videos : null,
+        Split = split,
+        Strict = options.Strict,
+    });
+
+    private Dataset? TryLoadValidation()
+    {
+        try
+        {
+            return Load(Split.Val);
+        }
+        catch (InvalidFileException e)
+        {
+            Say($"no validation during training: {e.Message}");
+            return null;
+        }
+    }
+
+    private static VideoClip Clip(TrainingPair pair) => new(pair.Sample.VideoPath, pair.Sample.Start, pair.Sample.End);
+
+    private void Say(string message) => options.OnMessage?.Invoke(message);
+}

@@ -1,0 +1,41 @@
+using MvAdapter.Torch;
+using MvAdapter.Video;
+
+namespace MvAdapter.Training;
+
+/// <summary>Reads clips in order, skipping none: one that cannot be read comes with its error.</summary>
+/// <param name="clips">The clips; enumerated as far as reading ahead needs.</param>
+/// <param name="cancellation">Ends the reading.</param>
+public delegate IEnumerable<VideoFrames> ClipReader(IEnumerable<VideoClip> clips, CancellationToken cancellation);
+
+/// <summary>What a run is done with; nothing here changes its result.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>The run's folder; made when it does not exist, resumed when it holds a checkpoint.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Where the model runs.</summary>
+    public Device Device { get; init; } = Device.Cpu;
+
+    /// <summary>A folder of prepared frames (<c>./run prepare</c>); null to decode while training.</summary>
+    public string? Cache { get; init; }
+
+    /// <summary>Whether a single missing video is an error.</summary>
+    public bool Strict { get; init; }
+
+    /// <summary>Time between checkpoints. One is also written after each evaluation and when the run is cancelled.</summary>
+    public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Told of every step.</summary>
+    public Action<TrainingProgress>? OnStep { get; init; }
+
+    /// <summary>Told, in one line each, what a person at the terminal wants to know.</summary>
+    public Action<string>? OnMessage { get; init; }
+}
+
+/// <summary>A step that was taken.</summary>
+/// <param name="Step">Steps taken.</param>
+/// <param name="Total">Steps of the whole run.</param>
+/// <param name="Loss">The step's loss.</param>
+/// <param name="VideosPerSecond">Videos trained on per second, over the last steps.</param>
+public readonly record struct TrainingProgress(long Step, long Total, double Loss, double VideosPerSecond);

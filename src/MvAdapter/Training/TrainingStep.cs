@@ -1,0 +1,66 @@
+using MvAdapter.Clip;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Training;
+
+/// <summary>One step of the optimiser over a model: forward, loss, backward, move. It knows no files and no data.</summary>
+public sealed class TrainingStep : IDisposable
+{
+    private readonly RetrievalModel model;
+    private readonly bool autocast;
+
+    /// <summary>Turns gradients on for what trains.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="groups">Learning rates and decay.</param>
+    /// <param name="schedule">The factor on the learning rate at a step.</param>
+    /// <param name="precision">BFloat16 lets products of weights that train run so; frozen ones run in the type they are stored in.</param>
+    public TrainingStep(RetrievalModel model, OptimizerGroups groups, Func<long, double> schedule, DType precision = DType.Float32)
+    {
+        this.model = model;
+        var parameters = model.TrainableParameters().Select(item => new TrainedParameter(item.Key, item.Value, groups.Of(item.Key))).ToList();
+        if (parameters.Count == 0) throw new UsageException($"the method '{model.Method?.Name ?? "zero-shot"}' trains nothing");
+        foreach (var parameter in parameters) parameter.Value.RequiresGrad = true;
+        autocast = precision == DType.BFloat16 && parameters.Any(parameter => ClipModel.IsProductWeight(parameter.Name));
+        Optimizer = new BertAdam(parameters, schedule);
+    }
+
+    /// <summary>The optimiser.</summary>
+    public BertAdam Optimizer { get; }
+
+    /// <summary>Adds a batch's gradient to those gathered for the next step.</summary>
+    /// <param name="pixels">Frames [B, F, 3, S, S].</param>
+    /// <param name="mask">Frame mask [B, F], or null.</param>
+    /// <param name="ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
+    /// <param name="share">The batch's part of the step: 1 / accumulation.</param>
+    /// <returns>The batch's loss.</returns>
+    public double Accumulate(Tensor pixels, Tensor? mask, Tensor ids, double share = 1)
+    {
+        using var scope = new TensorScope();
+        Tensor loss;
+        using (autocast ? new Autocast(model.Device) : null)
+        {
+            var videos = model.EncodeVideos(pixels, mask, training: true);
+            var texts = model.EncodeTexts(ids, training: true);
+            loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32));
+        }
+        (loss * share).Backward();
+        return loss.ToDouble();
+    }
+
+    /// <summary>Moves the parameters by the gradients gathered, and forgets these. Returns the gradient's norm.</summary>
+    public double Step()
+    {
+        var norm = Optimizer.Step();
+        model.ClampLogitScale();
+        return norm;
+    }
+
+    /// <summary>Forgets the gradients gathered.</summary>
+    public void Discard()
+    {
+        foreach (var (_, parameter) in model.TrainableParameters()) parameter.Grad = null;
+    }
+
+    /// <summary>Frees the optimiser.</summary>
+    public void Dispose() => Optimizer.Dispose();
+}
