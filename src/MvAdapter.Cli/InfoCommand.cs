@@ -51,7 +51,7 @@ internal static class InfoCommand
     private static void Print(string name, RetrievalModel model, bool json)
     {
         var clip = model.Clip.Parameters.ElementCount;
-        var adapter = model.Method!.Parameters.ElementCount;
+        var adapter = model.Method.Parameters.ElementCount;
         var trainable = model.TrainableParameters().Sum(item => item.Value.ElementCount);
         if (json)
         {

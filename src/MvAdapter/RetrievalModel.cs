@@ -19,8 +19,8 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     /// <summary>The backbone.</summary>
     public ClipModel Clip { get; } = clip;
 
-    /// <summary>The adaptation, or null.</summary>
-    public Method? Method { get; } = method;
+    /// <summary>The adaptation.</summary>
+    public Method Method { get; } = method ?? Adapters.ZeroShot.Definition.Create(clip.Config);
 
     /// <summary>Where the model runs.</summary>
     public Device Device => Clip.LogitScale.Device;
@@ -34,19 +34,18 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     {
         var (videos, frames) = (pixels.Size(0), pixels.Size(1));
         var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32) };
-        return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method?.Vision ?? []).View(videos, frames, -1);
+        return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method.Vision).View(videos, frames, -1);
     }
 
     /// <summary>One L2-normalised vector a video (spec section 8). Parameters as <see cref="EncodeFrames"/>; [B, E].</summary>
     public Tensor EncodeVideos(Tensor pixels, Tensor? frameMask, bool training = false)
     {
-        var (features, mask) = (EncodeFrames(pixels, frameMask, training), frameMask?.To(DType.Float32));
-        return Method is null ? FramePooling.Mean(features, mask) : Method.PoolFrames(features, mask, training);
+        return Method.PoolFrames(EncodeFrames(pixels, frameMask, training), frameMask?.To(DType.Float32), training);
     }
 
     /// <summary>One L2-normalised vector a text. ids [B, L] (int64) -> [B, E].</summary>
     public Tensor EncodeTexts(Tensor ids, bool training = false) =>
-        Functional.Normalize(Clip.Text.Forward(ids, Method?.Text ?? [], training));
+        Functional.Normalize(Clip.Text.Forward(ids, Method.Text, training));
 
     /// <summary>exp(logit_scale) T V^T: texts [T, E] and videos [V, E] -> [T, V].</summary>
     public Tensor Logits(Tensor texts, Tensor videos) => Clip.LogitScale.Exp() * texts.MatMul(videos.T());
@@ -63,16 +62,23 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
 
     /// <summary>A model to train: the method over a backbone whose trained parameters are copied, the rest shared.</summary>
     public static RetrievalModel Create(ClipModel backbone, Method method) =>
-        new(backbone.Derive((name, tensor) => method.Trains(name) ? tensor.Detach().Clone() : null), method);
+        new(backbone.Derive((name, tensor) => method.Trains(name) ? TrainableCopy(tensor) : null), method);
 
     /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>
-    public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() => Method is null ? []
-        : Method.Parameters.Items.Concat(Clip.Parameters.Items.Where(item => Method.Trains(item.Key)));
+    public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() =>
+        Method.Parameters.Items.Concat(Clip.Parameters.Items.Where(item => Method.Trains(item.Key)));
 
     /// <summary>Frees the method and this view of CLIP; weights shared with a backbone live on there.</summary>
     public void Dispose()
     {
-        Method?.Dispose();
+        Method.Dispose();
         Clip.Dispose();
+    }
+
+    // Small updates would be lost in bfloat16, so what trains is float32 even over a backbone stored in bfloat16.
+    private static Tensor TrainableCopy(Tensor tensor)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(tensor.Detach().To(DType.Float32).Clone());
     }
 }

@@ -1,4 +1,3 @@
-using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Torch;
@@ -73,8 +72,8 @@ public sealed class VideoTextEncoder : IDisposable
             if (tokenizer.VocabularySize != clip.Config.VocabularySize)
                 throw new MvAdapterException($"the vocabulary has {tokenizer.VocabularySize} tokens, but {TextForMessage.Quote(source.Clip)} was trained with {clip.Config.VocabularySize}; name the right one by --vocabulary");
             model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
-            var config = (model.Method as MvAdapterMethod)?.Config;
-            var (frames, words) = (Fit("frames", source.Frames, config?.Frames, 12), Fit("words", source.Words, config?.Words, Math.Min(32, clip.Config.ContextLength)));
+            var frames = Fit("frames", source.Frames, model.Method.MaxFrames, 12);
+            var words = Fit("words", source.Words, model.Method.MaxWords, Math.Min(32, clip.Config.ContextLength));
             if (words > clip.Config.ContextLength) throw new UsageException($"--words {words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
             return new VideoTextEncoder(model, tokenizer, (sampling ?? new FrameSampling()) with { MaxFrames = frames }, words, clip);
         }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace MvAdapter.Adapters;
@@ -6,12 +5,6 @@ namespace MvAdapter.Adapters;
 /// <summary>The hyper-parameters of MV-Adapter. Presets are the published settings of the five benchmarks.</summary>
 public sealed record MvAdapterConfig
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    };
-
     /// <summary>Most frames of a video; the positional embedding has 2 F + 1 rows.</summary>
     public int Frames { get; init; } = 12;
 
@@ -66,20 +59,10 @@ public sealed record MvAdapterConfig
 
     /// <summary>Reads the fields of a JSON object, such as <c>{"frames": 12, "tying": "down out"}</c>; other keys are ignored.</summary>
     /// <exception cref="MvAdapterException">The text is no JSON, or a field has another type.</exception>
-    public static MvAdapterConfig FromJson(string text, string origin)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<MvAdapterConfig>(text, Json) ?? throw new JsonException("null is no object");
-        }
-        catch (JsonException e)
-        {
-            throw new MvAdapterException($"{TextForMessage.Quote(origin)}: not the settings of an adapter ({TextForMessage.Quote(e.Message)})", e);
-        }
-    }
+    public static MvAdapterConfig FromJson(string text, string origin) => SettingsJson.Read<MvAdapterConfig>(text, origin);
 
     /// <summary>All fields as one JSON object, which <see cref="FromJson"/> reads.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Json);
+    public string ToJson() => SettingsJson.Write(this);
 
     /// <summary>Refuses what no model can have.</summary>
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>

@@ -24,16 +24,14 @@ public static class AdapterCheckpoint
     {
         var (stored, metadata) = Read(path);
         var tensors = stored.ToDictionary(item => FromPublished(item.Key), item => item.Value, StringComparer.Ordinal);
-        if (metadata.TryGetValue(MethodKey, out var name) && name != "mv-adapter")
-            throw new InvalidFileException(path, $"the method '{TextForMessage.Quote(name, 60)}' is not known to this version");
-        var config = metadata.TryGetValue(SettingsKey, out var settings)
-            ? MvAdapterConfig.FromJson(settings, path)
-            : AdapterShapes.Infer(path, tensors, given);
-        AdapterShapes.CheckFits(path, tensors, clip.Config);
+        var definition = !metadata.TryGetValue(MethodKey, out var name) ? MvAdapterMethod.Definition
+            : Methods.TryFind(name) ?? throw new InvalidFileException(path, $"{Methods.Unknown(name)}; a newer version may know it");
+        if (!metadata.TryGetValue(SettingsKey, out var settings)) settings = AdapterShapes.Infer(path, tensors, given).ToJson();
+        if (definition == MvAdapterMethod.Definition) AdapterShapes.CheckFits(path, tensors, clip.Config);
 
         var source = new CheckpointSource(path, tensors, clip.LogitScale.Device);
         using var generator = new Generator(0);
-        var method = new MvAdapterMethod(clip.Config, config, source.Take, generator);
+        var method = definition.Create(clip.Config, settings, source.Take, generator, path);
         ClipModel? adapted = null;
         try
         {
@@ -56,19 +54,21 @@ public static class AdapterCheckpoint
     /// <param name="model">The model whose adapter is written.</param>
     /// <param name="dtype">Float32, or BFloat16 for half the size.</param>
     /// <param name="metadata">More to store beside method and settings (safetensors only).</param>
+    /// <exception cref="UsageException">The published form is asked for a method that it is not made for.</exception>
     public static void Save(string path, RetrievalModel model, DType dtype = DType.Float32, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        var method = model.Method ?? throw new ArgumentException("zero-shot CLIP trains nothing, so there is nothing to save", nameof(model));
         var tensors = model.TrainableParameters().ToDictionary(item => ToPublished(item.Key), item => Store(item.Value, dtype), StringComparer.Ordinal);
         if (path.EndsWith(".pth", StringComparison.OrdinalIgnoreCase))
         {
+            if (model.Method is not MvAdapterMethod)
+                throw new UsageException($"{TextForMessage.Quote(path)}: the published form (.pth) names no method and is MV-Adapter's alone; end the name of {model.Method.Name}'s checkpoint in .safetensors");
             TorchArchive.Write(path, tensors);
             return;
         }
         var all = new Dictionary<string, string>(metadata ?? new Dictionary<string, string>(), StringComparer.Ordinal)
         {
-            [MethodKey] = method.Name,
-            [SettingsKey] = method.Settings,
+            [MethodKey] = model.Method.Name,
+            [SettingsKey] = model.Method.Settings,
         };
         Safetensors.Write(path, tensors, all);
     }

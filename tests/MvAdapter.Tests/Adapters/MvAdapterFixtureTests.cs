@@ -22,7 +22,7 @@ public sealed class MvAdapterFixtureTests
         using var inference = new InferenceMode();
         var (frames, videos, texts, logits) = fixture.Forward();
         fixture.Expected.AssertClose("frame_features", frames, 1e-4);
-        fixture.Expected.AssertClose("text_features", fixture.Model.Clip.Text.Forward(fixture.Inputs["input_ids"], fixture.Model.Method!.Text, false), 1e-4);
+        fixture.Expected.AssertClose("text_features", fixture.Model.Clip.Text.Forward(fixture.Inputs["input_ids"], fixture.Model.Method.Text, false), 1e-4);
         fixture.Expected.AssertClose("video_embeddings", videos, 1e-4);
         fixture.Expected.AssertClose("text_embeddings", texts, 1e-4);
         fixture.Expected.AssertClose("logits_per_text", logits, 1e-4);
