@@ -14,9 +14,9 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
     // What opening a file that another process has locked fails with: EAGAIN of Linux and of macOS, and Windows' code.
     private static readonly int[] LockedCodes = [11, 35, unchecked((int)0x80070020)];
 
-    private readonly string _incomplete = path + ".incomplete";
-    private readonly string _name = Path.GetFileName(path);
-    private string? _etag;
+    private readonly string incomplete = path + ".incomplete";
+    private readonly string name = Path.GetFileName(path);
+    private string? etag;
 
     /// <summary>Fetches the file unless it is there. False: the server has no such file.</summary>
     public async Task<bool> RunAsync(CancellationToken cancellation)
@@ -43,7 +43,7 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
         {
             try
             {
-                return new FileStream(_incomplete, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16, useAsync: true);
+                return new FileStream(incomplete, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16, useAsync: true);
             }
             catch (IOException exception) when (LockedCodes.Contains(exception.HResult))
             {
@@ -59,11 +59,11 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
             || await DownloadRetry.RunAsync(settings, address, () => AttemptAsync(file, cancellation), () => file.Length, cancellation).ConfigureAwait(false);
         if (!found || File.Exists(path))
         {
-            File.Delete(_incomplete);
+            File.Delete(incomplete);
             return found;
         }
         file.Flush(flushToDisk: true);
-        File.Move(_incomplete, path);
+        File.Move(incomplete, path);
         return true;
     }
 
@@ -81,7 +81,7 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
             file.SetLength(0);
             throw new DownloadInterruptedException("the part fetched before does not belong to this file");
         }
-        _etag = remote.ETag;
+        etag = remote.ETag;
         if (status != HttpStatusCode.RequestedRangeNotSatisfiable) await CopyAsync(remote, file, sha256, cancellation).ConfigureAwait(false);
         if (sha256 is not null) await CheckHashAsync(file, sha256, resumed: start > 0, cancellation).ConfigureAwait(false);
         return true;
@@ -91,7 +91,7 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
     private bool BelongsTogether(RemoteFile remote, long length, string? sha256)
     {
         var range = remote.Response.Content.Headers.ContentRange;
-        if (sha256 is null && (_etag is null || _etag != remote.ETag)) return false;
+        if (sha256 is null && (etag is null || etag != remote.ETag)) return false;
         return remote.Response.StatusCode == HttpStatusCode.PartialContent ? range?.From == length : range?.Length == length;
     }
 
@@ -118,7 +118,7 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
 
             await file.WriteAsync(buffer.AsMemory(0, count), cancellation).ConfigureAwait(false);
             await file.FlushAsync(cancellation).ConfigureAwait(false);
-            progress?.Report(new DownloadProgress(_name, file.Position, total));
+            progress?.Report(new DownloadProgress(name, file.Position, total));
         }
         if (total is not null && file.Length != total) throw new DownloadInterruptedException($"it ended after {file.Length} of {total} bytes");
     }

@@ -22,7 +22,7 @@ internal sealed class HubClient(HubSettings settings) : IDisposable
     private const int Sha256Digits = 64;
     private const int CommitDigits = 40;
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = settings.SilenceLimit })
+    private readonly HttpClient http = new(new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = settings.SilenceLimit })
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
@@ -55,7 +55,7 @@ internal sealed class HubClient(HubSettings settings) : IDisposable
         throw new MvAdapterException($"{address} redirects without end");
     }
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => http.Dispose();
 
     private async Task<HttpResponseMessage> SendAsync(Uri address, long position, CancellationToken cancellation)
     {
@@ -68,7 +68,7 @@ internal sealed class HubClient(HubSettings settings) : IDisposable
         silence.CancelAfter(settings.SilenceLimit);
         try
         {
-            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
+            return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

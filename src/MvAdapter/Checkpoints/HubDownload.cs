@@ -15,7 +15,7 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
     private static readonly Uri Vocabulary = new("https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz");
     private const string VocabularySha256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a";
 
-    private readonly HubClient _client = new(settings);
+    private readonly HubClient client = new(settings);
 
     /// <summary>
     /// The folder that holds a model's config.json, weights (model.safetensors, or pytorch_model.bin where there is no
@@ -40,7 +40,7 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
         return folder;
 
         Task<bool> FetchAsync(string name) =>
-            new FileDownload(_client, settings, Address(model, commit ?? model.Revision, name), Path.Combine(folder, name), expectedSha256: null, progress)
+            new FileDownload(client, settings, Address(model, commit ?? model.Revision, name), Path.Combine(folder, name), expectedSha256: null, progress)
                 .RunAsync(cancellation);
 
         async Task RequireAsync(string name)
@@ -74,17 +74,17 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
     {
         if (File.Exists(path)) return;
         if (settings.Offline) throw new MvAdapterException($"{TextForMessage.Quote(path)} is missing, and HF_HUB_OFFLINE forbids to fetch it");
-        if (!await new FileDownload(_client, settings, address, path, expectedSha256, progress).RunAsync(cancellation).ConfigureAwait(false))
+        if (!await new FileDownload(client, settings, address, path, expectedSha256, progress).RunAsync(cancellation).ConfigureAwait(false))
             throw new MvAdapterException($"{address} does not exist (404)");
     }
 
     /// <summary>Closes the connections.</summary>
-    public void Dispose() => _client.Dispose();
+    public void Dispose() => client.Dispose();
 
     private async Task<string?> ResolveAsync(HubReference model, CancellationToken cancellation)
     {
         var address = Address(model, model.Revision, Required[0]);
-        using var file = await DownloadRetry.RunAsync(settings, address, () => _client.GetAsync(address, 0, cancellation), () => 0, cancellation).ConfigureAwait(false);
+        using var file = await DownloadRetry.RunAsync(settings, address, () => client.GetAsync(address, 0, cancellation), () => 0, cancellation).ConfigureAwait(false);
         return file.Response.IsSuccessStatusCode ? file.Commit : throw Missing(model, Required[0]);
     }
 

@@ -17,14 +17,14 @@ internal sealed class SafetensorsHeader
     // Duplicate names are refused by the parser; depth 4 is what the format needs.
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 4 };
 
-    private readonly string _path;
-    private readonly long _dataLength;
+    private readonly string path;
+    private readonly long dataLength;
 
     private SafetensorsHeader(string path, long dataStart, long dataLength)
     {
-        _path = path;
+        this.path = path;
         DataStart = dataStart;
-        _dataLength = dataLength;
+        this.dataLength = dataLength;
     }
 
     /// <summary>A tensor's place, counted from <see cref="DataStart"/>.</summary>
@@ -69,7 +69,7 @@ internal sealed class SafetensorsHeader
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string that is no valid UTF-16 once its escapes are resolved.
-            throw new InvalidFileException(_path, $"is not a safetensors file: its header is not valid JSON ({TextForMessage.Quote(exception.Message)})", exception);
+            throw new InvalidFileException(path, $"is not a safetensors file: its header is not valid JSON ({TextForMessage.Quote(exception.Message)})", exception);
         }
     }
 
@@ -95,8 +95,8 @@ internal sealed class SafetensorsHeader
         }
         if (SafetensorsTypes.TryParse(dtype.GetString()!) is not { } type)
             throw Invalid($"tensor {Quote(name)} has the type {TextForMessage.Quote(dtype.GetString()!, 40)}, which is not supported");
-        if (begin > end || end > _dataLength)
-            throw Invalid($"tensor {Quote(name)} lies at bytes {begin} to {end} of {_dataLength}: the file is cut off or damaged");
+        if (begin > end || end > dataLength)
+            throw Invalid($"tensor {Quote(name)} lies at bytes {begin} to {end} of {dataLength}: the file is cut off or damaged");
         if (StoredTensor.TryCountBytes(type, shape) != end - begin)
             throw Invalid($"tensor {Quote(name)} has {end - begin} bytes, which does not fit its shape");
         if (end - begin > Array.MaxLength)
@@ -124,10 +124,10 @@ internal sealed class SafetensorsHeader
             if (entry.Begin != expected) throw Invalid($"tensor {Quote(entry.Name)} overlaps another or leaves a hole before it");
             expected = entry.End;
         }
-        if (expected != _dataLength) throw Invalid($"its tensors end at byte {expected} of {_dataLength}");
+        if (expected != dataLength) throw Invalid($"its tensors end at byte {expected} of {dataLength}");
     }
 
-    private InvalidFileException Invalid(string reason) => new(_path, $"is not a valid safetensors file: {reason}");
+    private InvalidFileException Invalid(string reason) => new(path, $"is not a valid safetensors file: {reason}");
 
     private static string Quote(string name) => $"\"{TextForMessage.Quote(name, 120)}\"";
 }

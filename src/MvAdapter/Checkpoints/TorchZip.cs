@@ -15,25 +15,25 @@ internal sealed class TorchZip : IDisposable
     private const long MaxCopiesPerFileByte = 4;
     private const long MinCopyAllowance = 1 << 26;
 
-    private readonly string _path;
-    private readonly FileStream _file;
-    private readonly ZipArchive _zip;
-    private readonly string _root;
-    private readonly Dictionary<string, byte[]> _storages = new(StringComparer.Ordinal);
-    private long _bytesRead;
-    private long _bytesCopied;
+    private readonly string path;
+    private readonly FileStream file;
+    private readonly ZipArchive zip;
+    private readonly string root;
+    private readonly Dictionary<string, byte[]> storages = new(StringComparer.Ordinal);
+    private long bytesRead;
+    private long bytesCopied;
 
     public TorchZip(FileStream file, string path)
     {
-        _path = path;
-        _file = file;
+        this.path = path;
+        this.file = file;
         try
         {
-            _zip = new ZipArchive(file, ZipArchiveMode.Read);
+            zip = new ZipArchive(file, ZipArchiveMode.Read);
             const string suffix = "/data.pkl";
-            var pickles = _zip.Entries.Where(entry => entry.FullName.EndsWith(suffix, StringComparison.Ordinal)).Take(2).ToList();
+            var pickles = zip.Entries.Where(entry => entry.FullName.EndsWith(suffix, StringComparison.Ordinal)).Take(2).ToList();
             if (pickles is not [var pickle]) throw new InvalidFileException(path, "is a zip file, but not one of PyTorch's: it lacks data.pkl");
-            _root = pickle.FullName[..^suffix.Length];
+            root = pickle.FullName[..^suffix.Length];
         }
         catch (InvalidDataException exception)
         {
@@ -41,21 +41,21 @@ internal sealed class TorchZip : IDisposable
         }
     }
 
-    public void Dispose() => _zip.Dispose();
+    public void Dispose() => zip.Dispose();
 
     /// <summary>The pickle that describes the content.</summary>
     public byte[] ReadPickle()
     {
         var entry = Entry("data.pkl");
-        if (entry.Length > MaxPickleBytes) throw new InvalidFileException(_path, $"has a data.pkl of {entry.Length} bytes, too large to describe tensors");
+        if (entry.Length > MaxPickleBytes) throw new InvalidFileException(path, $"has a data.pkl of {entry.Length} bytes, too large to describe tensors");
         return ReadEntry(entry);
     }
 
     /// <summary>Refuses a file whose numbers lie the other way round.</summary>
     public void CheckByteOrder()
     {
-        if (_zip.GetEntry($"{_root}/byteorder") is { Length: 3 } entry && ReadEntry(entry).AsSpan().SequenceEqual("big"u8))
-            throw new InvalidFileException(_path, "was saved on a big-endian machine, which is not supported; save it again on another");
+        if (zip.GetEntry($"{root}/byteorder") is { Length: 3 } entry && ReadEntry(entry).AsSpan().SequenceEqual("big"u8))
+            throw new InvalidFileException(path, "was saved on a big-endian machine, which is not supported; save it again on another");
     }
 
     /// <summary>Reads a tensor; tensors of one storage share its bytes where they can.</summary>
@@ -68,40 +68,40 @@ internal sealed class TorchZip : IDisposable
             var start = tensor.ByteCount > 0 ? (int)(tensor.Offset * elementSize) : 0;
             return new StoredTensor(tensor.Storage.DType, tensor.Shape, storage.AsMemory(start, (int)tensor.ByteCount));
         }
-        _bytesCopied += tensor.ByteCount;
-        if (tensor.ByteCount > Array.MaxLength || _bytesCopied > Math.Max(MinCopyAllowance, MaxCopiesPerFileByte * _file.Length))
-            throw new InvalidFileException(_path, "its tensors expand to far more than the file holds");
+        bytesCopied += tensor.ByteCount;
+        if (tensor.ByteCount > Array.MaxLength || bytesCopied > Math.Max(MinCopyAllowance, MaxCopiesPerFileByte * file.Length))
+            throw new InvalidFileException(path, "its tensors expand to far more than the file holds");
         return new StoredTensor(tensor.Storage.DType, tensor.Shape, tensor.Gather(storage));
     }
 
     private byte[] ReadStorage(TorchStorage storage)
     {
         var needed = StoredTensor.TryCountBytes(storage.DType, [storage.ElementCount]);
-        if (!_storages.TryGetValue(storage.Key, out var bytes))
+        if (!storages.TryGetValue(storage.Key, out var bytes))
         {
             var entry = Entry($"data/{storage.Key}");
             if (entry.Length != needed) throw WrongLength(storage, entry.Length);
             // PyTorch stores tensors as they are, so a compressed one is not its work, and may be a zip bomb.
             if (entry.CompressedLength != entry.Length)
-                throw new InvalidFileException(_path, $"entry data/{TextForMessage.Quote(storage.Key, 40)} is compressed, which PyTorch never does to tensors; save the file again with torch.save");
-            if (entry.Length > Array.MaxLength) throw new InvalidFileException(_path, "has a storage larger than 2 GB, which is not supported");
+                throw new InvalidFileException(path, $"entry data/{TextForMessage.Quote(storage.Key, 40)} is compressed, which PyTorch never does to tensors; save the file again with torch.save");
+            if (entry.Length > Array.MaxLength) throw new InvalidFileException(path, "has a storage larger than 2 GB, which is not supported");
             bytes = ReadEntry(entry);
-            _storages.Add(storage.Key, bytes);
+            storages.Add(storage.Key, bytes);
         }
         return bytes.Length == needed ? bytes : throw WrongLength(storage, bytes.Length);
     }
 
     private InvalidFileException WrongLength(TorchStorage storage, long length) => new(
-        _path, $"is damaged: entry data/{TextForMessage.Quote(storage.Key, 40)} has {length} bytes, which is not what its tensors need");
+        path, $"is damaged: entry data/{TextForMessage.Quote(storage.Key, 40)} has {length} bytes, which is not what its tensors need");
 
-    private ZipArchiveEntry Entry(string name) => _zip.GetEntry($"{_root}/{name}")
-        ?? throw new InvalidFileException(_path, $"is damaged: it lacks the entry {TextForMessage.Quote(name, 80)}");
+    private ZipArchiveEntry Entry(string name) => zip.GetEntry($"{root}/{name}")
+        ?? throw new InvalidFileException(path, $"is damaged: it lacks the entry {TextForMessage.Quote(name, 80)}");
 
     private byte[] ReadEntry(ZipArchiveEntry entry)
     {
         // Entries of a sound file lie side by side, so all those that are stored uncompressed fit into it.
-        _bytesRead += entry.CompressedLength;
-        if (_bytesRead > _file.Length) throw new InvalidFileException(_path, "is damaged: its entries overlap or lie outside it");
+        bytesRead += entry.CompressedLength;
+        if (bytesRead > file.Length) throw new InvalidFileException(path, "is damaged: its entries overlap or lie outside it");
         try
         {
             using var stream = entry.Open();
@@ -111,7 +111,7 @@ internal sealed class TorchZip : IDisposable
         }
         catch (Exception exception) when (exception is InvalidDataException or IOException)
         {
-            throw new InvalidFileException(_path, $"is damaged: its entry {TextForMessage.Quote(entry.FullName, 80)} cannot be read", exception);
+            throw new InvalidFileException(path, $"is damaged: its entry {TextForMessage.Quote(entry.FullName, 80)} cannot be read", exception);
         }
     }
 }

@@ -15,9 +15,9 @@ internal sealed class ResizeCoefficients
     public const int PrecisionBits = 32 - 8 - 2;
 
     private const double KernelSupport = 2;
-    private readonly int[] _weights;
-    private readonly int _stride;
-    private readonly (int First, int Count)[] _spans;
+    private readonly int[] weights;
+    private readonly int stride;
+    private readonly (int First, int Count)[] spans;
 
     /// <summary>Weights for the middle <paramref name="cropped"/> of <paramref name="resized"/> pixels made from <paramref name="source"/>.</summary>
     public ResizeCoefficients(int source, int resized, int cropped)
@@ -27,10 +27,10 @@ internal sealed class ResizeCoefficients
         var filterScale = Math.Max(scale, 1);
         var support = KernelSupport * filterScale;
         // No span can be wider than the source, however strongly the picture shrinks.
-        _stride = Math.Min((int)Math.Ceiling(support) * 2 + 1, source);
-        _weights = new int[_stride * cropped];
-        _spans = new (int, int)[cropped];
-        var exact = new double[_stride];
+        stride = Math.Min((int)Math.Ceiling(support) * 2 + 1, source);
+        weights = new int[stride * cropped];
+        spans = new (int, int)[cropped];
+        var exact = new double[stride];
         for (var i = 0; i < cropped; i++)
         {
             var center = (offset + i + 0.5) * scale;
@@ -38,25 +38,25 @@ internal sealed class ResizeCoefficients
             var count = Math.Min(source, (int)(center + support + 0.5)) - first;
             var sum = 0.0;
             for (var k = 0; k < count; k++) sum += exact[k] = Kernel((first + k - center + 0.5) / filterScale);
-            for (var k = 0; k < count; k++) _weights[i * _stride + k] = ToFixedPoint(sum == 0 ? exact[k] : exact[k] / sum);
-            _spans[i] = (first, count);
+            for (var k = 0; k < count; k++) weights[i * stride + k] = ToFixedPoint(sum == 0 ? exact[k] : exact[k] / sum);
+            spans[i] = (first, count);
         }
     }
 
     /// <summary>Number of results.</summary>
-    public int Length => _spans.Length;
+    public int Length => spans.Length;
 
     /// <summary>The first source index that any result uses.</summary>
-    public int Begin => _spans[0].First;
+    public int Begin => spans[0].First;
 
     /// <summary>One past the last source index that any result uses.</summary>
-    public int End => _spans[^1].First + _spans[^1].Count;
+    public int End => spans[^1].First + spans[^1].Count;
 
     /// <summary>The first source index of result <paramref name="i"/>.</summary>
-    public int First(int i) => _spans[i].First;
+    public int First(int i) => spans[i].First;
 
     /// <summary>The weights of result <paramref name="i"/>, for the source indices from <see cref="First"/> on.</summary>
-    public ReadOnlySpan<int> Weights(int i) => _weights.AsSpan(i * _stride, _spans[i].Count);
+    public ReadOnlySpan<int> Weights(int i) => weights.AsSpan(i * stride, spans[i].Count);
 
     // Keys' cubic with a = -0.5.
     private static double Kernel(double x)

@@ -13,7 +13,7 @@ public sealed class ImageProcessor
     public static IReadOnlyList<float> ClipStandardDeviation { get; } = [0.26862954f, 0.26130258f, 0.27577711f];
 
     private const int MaxSize = 4096;
-    private readonly float[][] _normalized;
+    private readonly float[][] normalized;
 
     /// <summary>Makes a processor for square pictures of <paramref name="size"/> pixels; CLIP's statistics by default.</summary>
     public ImageProcessor(int size = 224, IReadOnlyList<float>? mean = null, IReadOnlyList<float>? standardDeviation = null)
@@ -26,7 +26,7 @@ public sealed class ImageProcessor
             || !standardDeviation.All(s => float.IsFinite(s) && s > 0))
             throw new UsageException("image processor: mean and std must be three finite numbers each, std greater than 0");
         Size = size;
-        _normalized = [.. Enumerable.Range(0, 3).Select(channel => Enumerable.Range(0, 256)
+        normalized = [.. Enumerable.Range(0, 3).Select(channel => Enumerable.Range(0, 256)
             .Select(value => (value / 255f - mean[channel]) / standardDeviation[channel]).ToArray())];
     }
 
@@ -66,7 +66,7 @@ public sealed class ImageProcessor
         if (destination.Length != 3 * plane) throw new ArgumentException("not 3 * size * size values", nameof(destination));
         for (var channel = 0; channel < 3; channel++)
         {
-            ReadOnlySpan<float> values = _normalized[channel];
+            ReadOnlySpan<float> values = normalized[channel];
             var output = destination.Slice(channel * plane, plane);
             for (int i = 0, at = channel; i < output.Length; i++, at += 3) output[i] = values[picture[at]];
         }

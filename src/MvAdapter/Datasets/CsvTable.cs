@@ -8,10 +8,10 @@ internal sealed class CsvTable
 {
     private const int MaxRecordBytes = 1 << 20;
 
-    private readonly string _path;
-    private readonly List<string> _header;
+    private readonly string path;
+    private readonly List<string> header;
 
-    private CsvTable(string path, List<string> header) => (_path, _header) = (path, header);
+    private CsvTable(string path, List<string> header) => (this.path, this.header) = (path, header);
 
     /// <summary>The records, in the file's order.</summary>
     public IReadOnlyList<Row> Rows { get; private set; } = [];
@@ -46,7 +46,7 @@ internal sealed class CsvTable
     }
 
     /// <summary>Whether the header names the column.</summary>
-    public bool Has(string column) => _header.Contains(column);
+    public bool Has(string column) => header.Contains(column);
 
     private IEnumerable<Row> ReadRows(CsvReader reader)
     {
@@ -59,10 +59,10 @@ internal sealed class CsvTable
                 if (blank == 0) blank = line;
                 continue;
             }
-            if (blank > 0) throw AnnotationFile.EmptyLine(_path, blank);
-            if (reader.FieldCount != _header.Count)
-                throw new InvalidFileException(_path,
-                    $"line {line} has {reader.FieldCount} fields where the header has {_header.Count}");
+            if (blank > 0) throw AnnotationFile.EmptyLine(path, blank);
+            if (reader.FieldCount != header.Count)
+                throw new InvalidFileException(path,
+                    $"line {line} has {reader.FieldCount} fields where the header has {header.Count}");
             yield return new Row(this, line, [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetString)]);
         }
     }
@@ -76,13 +76,13 @@ internal sealed class CsvTable
         /// <summary>The field, or null where the file has no such column or nothing in it.</summary>
         public string? Find(string column)
         {
-            var index = table._header.IndexOf(column);
+            var index = table.header.IndexOf(column);
             return index < 0 || string.IsNullOrWhiteSpace(fields[index]) ? null : fields[index].Trim();
         }
 
         /// <summary>A field that must not be blank.</summary>
         public string this[string column] =>
-            Find(column) ?? throw new InvalidFileException(table._path, $"line {line}, field {column}: empty");
+            Find(column) ?? throw new InvalidFileException(table.path, $"line {line}, field {column}: empty");
 
         /// <summary>A number, or null where there is none.</summary>
         public double? FindNumber(string column)
@@ -90,7 +90,7 @@ internal sealed class CsvTable
             if (Find(column) is not { } text) return null;
             return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
                 ? value
-                : throw new InvalidFileException(table._path,
+                : throw new InvalidFileException(table.path,
                     $"line {line}, field {column}: '{TextForMessage.Quote(text, 40)}' is not a number");
         }
     }

@@ -3,10 +3,10 @@ namespace MvAdapter.Datasets;
 /// <summary>A kind of dataset that can be loaded by name, and how its annotation files are read.</summary>
 public sealed class DatasetSource
 {
-    private readonly Func<DatasetOptions, IEnumerable<Annotation>> _read;
+    private readonly Func<DatasetOptions, IEnumerable<Annotation>> read;
 
     private DatasetSource(string name, string files, Func<DatasetOptions, IEnumerable<Annotation>> read) =>
-        (Name, Files, _read) = (name, files, read);
+        (Name, Files, this.read) = (name, files, read);
 
     /// <summary>The name that options and configurations use.</summary>
     public string Name { get; }
@@ -44,7 +44,7 @@ public sealed class DatasetSource
     /// <summary>Reads the annotations and finds their videos.</summary>
     public Dataset Load(DatasetOptions options)
     {
-        var annotations = _read(options).ToList();
+        var annotations = read(options).ToList();
         if (annotations.Count == 0)
             throw new InvalidFileException(options.Annotations, $"has no sample of the split {options.Split.ToName()}");
         var root = options.Videos ?? (File.Exists(options.Annotations)

@@ -9,14 +9,14 @@ internal sealed class VideoFolder
         ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".ts", ".vob", ".webm", ".wmv",
     };
 
-    private readonly Dictionary<string, string> _files = new(StringComparer.Ordinal);
-    private readonly string _root;
+    private readonly Dictionary<string, string> files = new(StringComparer.Ordinal);
+    private readonly string root;
 
     /// <summary>Indexes the tree under a folder.</summary>
     public VideoFolder(string root)
     {
         if (!Directory.Exists(root)) throw new InvalidFileException(root, "is not a folder: name the one that holds the videos");
-        _root = root;
+        this.root = root;
         // Sorted, so that of two files of one name the same one is taken on every machine.
         foreach (var path in Walk(root).Order(StringComparer.Ordinal)) Add(path);
     }
@@ -25,22 +25,22 @@ internal sealed class VideoFolder
     public string? Find(string name)
     {
         if (name.Contains('\0', StringComparison.Ordinal)) return null;
-        if (_files.TryGetValue(name, out var path)) return path;
-        var direct = Path.Combine(_root, name);
+        if (files.TryGetValue(name, out var path)) return path;
+        var direct = Path.Combine(root, name);
         if (File.Exists(direct)) return direct;
         // The list may name the file as it was uploaded, while the copy at hand was converted.
         var extension = Path.GetExtension(name);
-        if (Extensions.Contains(extension)) return _files.GetValueOrDefault(name[..^extension.Length]);
-        return name.EndsWith('.') ? _files.GetValueOrDefault(name[..^1]) : null;
+        if (Extensions.Contains(extension)) return files.GetValueOrDefault(name[..^extension.Length]);
+        return name.EndsWith('.') ? files.GetValueOrDefault(name[..^1]) : null;
     }
 
     private void Add(string path)
     {
-        var relative = Path.GetRelativePath(_root, path);
-        _files.TryAdd(relative, path);
-        _files.TryAdd(Path.ChangeExtension(relative, null), path);
-        _files.TryAdd(Path.GetFileName(path), path);
-        _files.TryAdd(Path.GetFileNameWithoutExtension(path), path);
+        var relative = Path.GetRelativePath(root, path);
+        files.TryAdd(relative, path);
+        files.TryAdd(Path.ChangeExtension(relative, null), path);
+        files.TryAdd(Path.GetFileName(path), path);
+        files.TryAdd(Path.GetFileNameWithoutExtension(path), path);
     }
 
     // Links to folders are followed, since videos often lie on another disk; none is entered twice, since links can form circles.

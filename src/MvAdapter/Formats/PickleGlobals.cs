@@ -8,8 +8,8 @@ namespace MvAdapter.Formats;
 /// </summary>
 internal sealed class PickleGlobals
 {
-    private readonly Dictionary<(string Module, string Name), PickleGlobal> _globals = [];
-    private readonly List<string> _classPrefixes = [];
+    private readonly Dictionary<(string Module, string Name), PickleGlobal> globals = [];
+    private readonly List<string> classPrefixes = [];
 
     /// <summary>Python's containers, and the way in which old protocols spell bytes and sets.</summary>
     public static PickleGlobals Containers()
@@ -25,29 +25,29 @@ internal sealed class PickleGlobals
     /// <summary>Allows a function or class, and says what calling it gives.</summary>
     public PickleGlobals Allow(string module, string name, Func<object?[], object?> call)
     {
-        _globals.Add((module, name), new PickleGlobal(module, name, call));
+        globals.Add((module, name), new PickleGlobal(module, name, call));
         return this;
     }
 
     /// <summary>Allows a name that is only mentioned, such as the type of a storage.</summary>
     public PickleGlobals AllowName(string module, string name)
     {
-        _globals.Add((module, name), new PickleGlobal(module, name, call: null));
+        globals.Add((module, name), new PickleGlobal(module, name, call: null));
         return this;
     }
 
     /// <summary>Allows instances of every class whose module starts so; they become <see cref="PickleObject"/>.</summary>
     public PickleGlobals AllowClasses(string modulePrefix)
     {
-        _classPrefixes.Add(modulePrefix);
+        classPrefixes.Add(modulePrefix);
         return this;
     }
 
     /// <summary>The global of a name, or an exception that says the name.</summary>
     public PickleGlobal Find(string module, string name)
     {
-        if (_globals.TryGetValue((module, name), out var global)) return global;
-        foreach (var prefix in _classPrefixes)
+        if (globals.TryGetValue((module, name), out var global)) return global;
+        foreach (var prefix in classPrefixes)
         {
             if (module.StartsWith(prefix, StringComparison.Ordinal))
                 return new PickleGlobal(module, name, _ => new PickleObject($"{module}.{name}"));

@@ -3,20 +3,20 @@ namespace MvAdapter.Formats;
 /// <summary>The values a pickle has made so far, the marks that delimit groups of them, and the memo.</summary>
 internal sealed class PickleStack
 {
-    private readonly List<object?> _values = [];
-    private readonly List<int> _marks = [];
-    private readonly Dictionary<long, object?> _memo = [];
+    private readonly List<object?> values = [];
+    private readonly List<int> marks = [];
+    private readonly Dictionary<long, object?> memo = [];
 
-    public void Push(object? value) => _values.Add(value);
+    public void Push(object? value) => values.Add(value);
 
-    public void Mark() => _marks.Add(_values.Count);
+    public void Mark() => marks.Add(values.Count);
 
-    public object? Peek() => _values.Count > Floor ? _values[^1] : throw Underflow();
+    public object? Peek() => values.Count > Floor ? values[^1] : throw Underflow();
 
     public object? Pop()
     {
         var value = Peek();
-        _values.RemoveAt(_values.Count - 1);
+        values.RemoveAt(values.Count - 1);
         return value;
     }
 
@@ -35,32 +35,32 @@ internal sealed class PickleStack
     /// <summary>Everything above the last mark, and the mark itself.</summary>
     public object?[] PopToMark()
     {
-        if (_marks.Count == 0) throw Underflow();
+        if (marks.Count == 0) throw Underflow();
         var start = Floor;
-        object?[] items = [.. _values[start..]];
-        _values.RemoveRange(start, items.Length);
-        _marks.RemoveAt(_marks.Count - 1);
+        object?[] items = [.. values[start..]];
+        values.RemoveRange(start, items.Length);
+        marks.RemoveAt(marks.Count - 1);
         return items;
     }
 
     /// <summary>Drops the topmost value, or the mark where that is topmost.</summary>
     public void Drop()
     {
-        if (_marks.Count > 0 && Floor == _values.Count) _marks.RemoveAt(_marks.Count - 1);
+        if (marks.Count > 0 && Floor == values.Count) marks.RemoveAt(marks.Count - 1);
         else Pop();
     }
 
-    public void Remember(long index) => _memo[index] = Peek();
+    public void Remember(long index) => memo[index] = Peek();
 
-    public void RememberNext() => Remember(_memo.Count);
+    public void RememberNext() => Remember(memo.Count);
 
     public void Recall(long index)
     {
-        if (!_memo.TryGetValue(index, out var value)) throw new PickleException($"the pickle is damaged: its memo has no entry {index}");
+        if (!memo.TryGetValue(index, out var value)) throw new PickleException($"the pickle is damaged: its memo has no entry {index}");
         Push(value);
     }
 
-    private int Floor => _marks.Count > 0 ? _marks[^1] : 0;
+    private int Floor => marks.Count > 0 ? marks[^1] : 0;
 
     private static PickleException Underflow() => new("the pickle is damaged: it takes a value that it never made");
 }

@@ -18,7 +18,7 @@ internal sealed class PickleWriter
 {
     private const byte Protocol = 2;
 
-    private readonly ArrayBufferWriter<byte> _output = new();
+    private readonly ArrayBufferWriter<byte> output = new();
 
     /// <summary>The pickle of a value.</summary>
     public static byte[] Write(object? value)
@@ -28,7 +28,7 @@ internal sealed class PickleWriter
         writer.Bytes([Protocol]);
         writer.Value(value);
         writer.Opcode(PickleOpcode.Stop);
-        return writer._output.WrittenSpan.ToArray();
+        return writer.output.WrittenSpan.ToArray();
     }
 
     private void Value(object? value)
@@ -54,7 +54,7 @@ internal sealed class PickleWriter
         }
     }
 
-    private void Bytes(ReadOnlySpan<byte> bytes) => _output.Write(bytes);
+    private void Bytes(ReadOnlySpan<byte> bytes) => output.Write(bytes);
 
     private void Opcode(PickleOpcode opcode) => Bytes([(byte)opcode]);
 

@@ -13,14 +13,14 @@ internal sealed partial class FfmpegComplaints
         "Output file", "Nothing was written", "Task finished with error", "Terminating thread", "Error marking filters",
     ];
 
-    private readonly Lock _lock = new();
-    private string? _last;
-    private string? _meaningful;
+    private readonly Lock gate = new();
+    private string? last;
+    private string? meaningful;
 
     /// <summary>The reason, or null when ffmpeg was content.</summary>
     public string? Reason
     {
-        get { lock (_lock) return _meaningful ?? _last; }
+        get { lock (gate) return meaningful ?? last; }
     }
 
     /// <summary>Takes one line of standard error.</summary>
@@ -28,10 +28,10 @@ internal sealed partial class FfmpegComplaints
     {
         if (string.IsNullOrWhiteSpace(line)) return;
         var text = TextForMessage.Quote(Origin().Replace(line, "").Trim(), 200);
-        lock (_lock)
+        lock (gate)
         {
-            _last = text;
-            if (!General.Any(general => text.Contains(general, StringComparison.Ordinal))) _meaningful = text;
+            last = text;
+            if (!General.Any(general => text.Contains(general, StringComparison.Ordinal))) meaningful = text;
         }
     }
 

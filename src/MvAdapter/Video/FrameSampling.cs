@@ -33,15 +33,15 @@ public sealed record FrameSampling
     /// <summary>The largest <see cref="MaxFrames"/>; keeps the memory of one clip bounded.</summary>
     public const int MaxFramesLimit = 1024;
 
-    private readonly int _maxFrames = 12;
-    private readonly double _framesPerSecond = 1;
-    private readonly FrameStrategy _strategy = FrameStrategy.Uniform;
+    private readonly int maxFrames = 12;
+    private readonly double framesPerSecond = 1;
+    private readonly FrameStrategy strategy = FrameStrategy.Uniform;
 
     /// <summary>Which candidates are kept.</summary>
     public FrameStrategy Strategy
     {
-        get => _strategy;
-        init => _strategy = Enum.IsDefined(value)
+        get => strategy;
+        init => strategy = Enum.IsDefined(value)
             ? value
             : throw new UsageException($"frame sampling: there is no strategy number {(int)value}");
     }
@@ -49,8 +49,8 @@ public sealed record FrameSampling
     /// <summary>Candidates per second: 1 as in the paper, 4 for short actions, 0.5 for one every two seconds.</summary>
     public double FramesPerSecond
     {
-        get => _framesPerSecond;
-        init => _framesPerSecond = value > 0
+        get => framesPerSecond;
+        init => framesPerSecond = value > 0
             ? value
             : throw new UsageException($"frame sampling: fps must be greater than 0 or \"all\", not {Text(value)}");
     }
@@ -58,8 +58,8 @@ public sealed record FrameSampling
     /// <summary>The most frames of one clip that the model sees.</summary>
     public int MaxFrames
     {
-        get => _maxFrames;
-        init => _maxFrames = value is >= 1 and <= MaxFramesLimit
+        get => maxFrames;
+        init => maxFrames = value is >= 1 and <= MaxFramesLimit
             ? value
             : throw new UsageException($"frame sampling: max_frames must be from 1 to {MaxFramesLimit}, not {value}");
     }

@@ -9,16 +9,16 @@ namespace MvAdapter.Video;
 /// </summary>
 internal sealed class MediaProcess : IDisposable
 {
-    private readonly Process _process;
-    private readonly Stream _output;
-    private readonly Timer _watchdog;
-    private readonly TimeSpan _patience;
-    private readonly CancellationToken _cancellation;
-    private readonly CancellationTokenRegistration _registration;
-    private readonly Lock _lock = new();
-    private readonly FfmpegComplaints _complaints = new();
-    private bool _disposed;
-    private volatile bool _stalled;
+    private readonly Process process;
+    private readonly Stream output;
+    private readonly Timer watchdog;
+    private readonly TimeSpan patience;
+    private readonly CancellationToken cancellation;
+    private readonly CancellationTokenRegistration registration;
+    private readonly Lock gate = new();
+    private readonly FfmpegComplaints complaints = new();
+    private bool disposed;
+    private volatile bool stalled;
 
     public MediaProcess(string program, IEnumerable<string> arguments, TimeSpan patience, CancellationToken cancellation)
     {
@@ -29,27 +29,27 @@ internal sealed class MediaProcess : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        _process = new Process { StartInfo = start };
-        _process.ErrorDataReceived += (_, line) => _complaints.Add(line.Data);
+        process = new Process { StartInfo = start };
+        process.ErrorDataReceived += (_, line) => complaints.Add(line.Data);
         try
         {
-            _process.Start();
+            process.Start();
         }
         catch (Win32Exception error)
         {
             throw new MvAdapterException($"the program {program} cannot be started ({error.Message}): install it with \"apt-get install ffmpeg\"", error);
         }
-        _process.StandardInput.Close();
-        _process.BeginErrorReadLine();
-        _output = _process.StandardOutput.BaseStream;
-        _patience = patience;
-        _cancellation = cancellation;
-        _watchdog = new Timer(_ => { _stalled = true; Kill(); }, null, patience, Timeout.InfiniteTimeSpan);
-        _registration = cancellation.Register(Kill);
+        process.StandardInput.Close();
+        process.BeginErrorReadLine();
+        output = process.StandardOutput.BaseStream;
+        this.patience = patience;
+        this.cancellation = cancellation;
+        watchdog = new Timer(_ => { stalled = true; Kill(); }, null, patience, Timeout.InfiniteTimeSpan);
+        registration = cancellation.Register(Kill);
     }
 
     /// <summary>What the program complained of; complete after <see cref="WaitForExit"/>.</summary>
-    public string? Complaint => _complaints.Reason;
+    public string? Complaint => complaints.Reason;
 
     /// <summary>Fills the buffer and returns the number of bytes read: fewer only at the end of the output.</summary>
     public int Fill(Span<byte> buffer)
@@ -57,10 +57,10 @@ internal sealed class MediaProcess : IDisposable
         var filled = 0;
         while (filled < buffer.Length)
         {
-            var read = _output.Read(buffer[filled..]);
+            var read = output.Read(buffer[filled..]);
             if (read == 0) break;
             filled += read;
-            _watchdog.Change(_patience, Timeout.InfiniteTimeSpan);
+            watchdog.Change(patience, Timeout.InfiniteTimeSpan);
         }
         return filled;
     }
@@ -68,31 +68,31 @@ internal sealed class MediaProcess : IDisposable
     /// <summary>Waits for the end after the output has ended; throws when it was killed, else gives the exit code.</summary>
     public int WaitForExit(string path)
     {
-        _process.WaitForExit();
-        _cancellation.ThrowIfCancellationRequested();
-        if (_stalled) throw new VideoException(path, $"decoding was given up: no progress for {_patience.TotalSeconds:0} seconds");
-        return _process.ExitCode;
+        process.WaitForExit();
+        cancellation.ThrowIfCancellationRequested();
+        if (stalled) throw new VideoException(path, $"decoding was given up: no progress for {patience.TotalSeconds:0} seconds");
+        return process.ExitCode;
     }
 
     public void Dispose()
     {
-        _registration.Dispose();
-        _watchdog.Dispose();
+        registration.Dispose();
+        watchdog.Dispose();
         Kill();
-        lock (_lock)
+        lock (gate)
         {
-            if (_disposed) return;
-            _disposed = true;
-            _process.WaitForExit();
-            _process.Dispose();
+            if (disposed) return;
+            disposed = true;
+            process.WaitForExit();
+            process.Dispose();
         }
     }
 
     private void Kill()
     {
-        lock (_lock)
+        lock (gate)
         {
-            if (!_disposed) _process.Kill();
+            if (!disposed) process.Kill();
         }
     }
 

@@ -6,10 +6,10 @@ namespace MvAdapter.Video;
 /// <summary>Reads the binary PPM pictures that ffmpeg writes one after another; one frame is held at a time.</summary>
 internal sealed class PpmReader(MediaProcess process, string path)
 {
-    private byte[] _frame = [];
+    private byte[] frame = [];
 
     /// <summary>The current frame, [height, width, 3].</summary>
-    public ReadOnlySpan<byte> Rgb => _frame.AsSpan(0, Width * Height * 3);
+    public ReadOnlySpan<byte> Rgb => frame.AsSpan(0, Width * Height * 3);
 
     /// <summary>Width of the current frame.</summary>
     public int Width { get; private set; }
@@ -26,8 +26,8 @@ internal sealed class PpmReader(MediaProcess process, string path)
             || width < 1 || height < 1 || (long)width * height > VideoDecoder.MaxPixels)
             throw new VideoException(path, "ffmpeg sent a frame that cannot be read, or one too large");
         (Width, Height) = (width, height);
-        if (_frame.Length < width * height * 3) _frame = new byte[width * height * 3];
-        return process.Fill(_frame.AsSpan(0, width * height * 3)) == width * height * 3;
+        if (frame.Length < width * height * 3) frame = new byte[width * height * 3];
+        return process.Fill(frame.AsSpan(0, width * height * 3)) == width * height * 3;
     }
 
     private bool TryNumber(out int number) =>

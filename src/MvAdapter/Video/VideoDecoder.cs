@@ -34,12 +34,12 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
 
     private const double WorthSeekingSeconds = 10;
     private const double WholeEnough = 0.9;
-    private readonly VideoDecoderOptions _options = options ?? new();
-    private readonly VideoProbe _probe = new(options ?? new());
+    private readonly VideoDecoderOptions options = options ?? new();
+    private readonly VideoProbe probe = new(options ?? new());
 
     /// <summary>Describes a video without decoding it.</summary>
     /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
-    public VideoInfo Probe(string path, CancellationToken cancellation = default) => _probe.Read(path, cancellation);
+    public VideoInfo Probe(string path, CancellationToken cancellation = default) => probe.Read(path, cancellation);
 
     /// <summary>
     /// Hands the frames of a clip to <paramref name="handle"/> one at a time, in order. Where the file turns out shorter
@@ -52,13 +52,13 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         ArgumentNullException.ThrowIfNull(sampling);
         ArgumentNullException.ThrowIfNull(handle);
         RefuseImpossibleTimes(clip);
-        var info = _probe.Read(clip.Path, cancellation);
+        var info = probe.Read(clip.Path, cancellation);
         var numbers = Choose(clip, sampling, info);
         var received = Run(clip.Path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out var complaint);
         if (received < numbers.Length)
         {
             var declared = info.FrameCount;
-            info = info with { FrameCount = _probe.CountFrames(clip.Path, info, cancellation) };
+            info = info with { FrameCount = probe.CountFrames(clip.Path, info, cancellation) };
             if (info.FrameCount == 0 || (complaint is not null && info.FrameCount < WholeEnough * declared))
                 throw new VideoException(clip.Path, $"only {info.FrameCount} of {declared} frames can be decoded: "
                     + $"cut off or damaged ({complaint ?? "no frame in it"})");
@@ -98,7 +98,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     {
         var longestGap = numbers.Zip(numbers.Prepend(seek), (number, before) => number - before).Max();
         using var process = new MediaProcess(
-            _options.Ffmpeg, Arguments(path, info, numbers, seek), _options.Patience + PlayingTime(info, longestGap), cancellation);
+            options.Ffmpeg, Arguments(path, info, numbers, seek), options.Patience + PlayingTime(info, longestGap), cancellation);
         var frames = new PpmReader(process, path);
         var received = 0;
         while (received < numbers.Length && frames.Next()) handle(received++, frames.Rgb, frames.Width, frames.Height);
@@ -120,7 +120,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         // -vsync because -fps_mode came only with ffmpeg 5.1; PPM because each frame then says its own size.
         return
         [
-            "-v", "error", "-nostdin", .. position, .. _options.Input(path),
+            "-v", "error", "-nostdin", .. position, .. options.Input(path),
             "-map", "0:V:0", "-vf", $"select='{select}',scale=flags=bicubic{matrix},format=rgb24", "-filter_threads", "1",
             "-vsync", "0", "-frames:v", numbers.Length.ToString(CultureInfo.InvariantCulture),
             "-c:v", "ppm", "-threads", "1", "-f", "image2pipe", "pipe:1",

@@ -31,20 +31,20 @@ public sealed class VideoFrames
 /// </summary>
 public sealed class VideoReader
 {
-    private readonly VideoDecoder _decoder;
-    private readonly ImageProcessor _processor;
-    private readonly int _parallelism;
+    private readonly VideoDecoder decoder;
+    private readonly ImageProcessor processor;
+    private readonly int parallelism;
 
     /// <summary>Makes a reader; <paramref name="parallelism"/> clips are decoded at once, by default one per processor.</summary>
     public VideoReader(ImageProcessor processor, FrameSampling sampling, VideoDecoder? decoder = null, int? parallelism = null)
     {
         ArgumentNullException.ThrowIfNull(processor);
         ArgumentNullException.ThrowIfNull(sampling);
-        _processor = processor;
+        this.processor = processor;
         Sampling = sampling;
-        _decoder = decoder ?? new VideoDecoder();
-        _parallelism = parallelism ?? Environment.ProcessorCount;
-        if (_parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {_parallelism}");
+        this.decoder = decoder ?? new VideoDecoder();
+        this.parallelism = parallelism ?? Environment.ProcessorCount;
+        if (this.parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {this.parallelism}");
     }
 
     /// <summary>Which frames are taken.</summary>
@@ -64,14 +64,14 @@ public sealed class VideoReader
     public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(clip);
-        var length = _processor.PictureLength;
+        var length = processor.PictureLength;
         var pictures = new List<byte[]>();
         try
         {
-            var taken = _decoder.Decode(clip, Sampling, (index, rgb, width, height) =>
+            var taken = decoder.Decode(clip, Sampling, (index, rgb, width, height) =>
             {
                 if (index == 0) pictures.Clear();
-                pictures.Add(_processor.ResizeAndCrop(rgb, width, height));
+                pictures.Add(processor.ResizeAndCrop(rgb, width, height));
             }, cancellation);
             var pixels = new byte[pictures.Count * length];
             for (var i = 0; i < pictures.Count; i++) pictures[i].CopyTo(pixels, i * length);
@@ -91,7 +91,7 @@ public sealed class VideoReader
         {
             foreach (var clip in clips)
             {
-                if (ahead.Count == _parallelism) yield return ahead.Dequeue().GetAwaiter().GetResult();
+                if (ahead.Count == parallelism) yield return ahead.Dequeue().GetAwaiter().GetResult();
                 ahead.Enqueue(Start(clip, stop.Token));
             }
             while (ahead.TryDequeue(out var next)) yield return next.GetAwaiter().GetResult();

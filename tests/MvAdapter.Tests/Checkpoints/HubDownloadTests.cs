@@ -13,9 +13,9 @@ public sealed class HubDownloadTests : IDisposable
     private static readonly string Sha256 = Convert.ToHexStringLower(SHA256.HashData(Content));
     private static readonly HubReference Model = HubReference.Parse("hf:openai/clip-tiny");
 
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder temporary = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => temporary.Dispose();
 
     [Fact]
     public async Task A_model_comes_into_the_shared_cache_and_is_not_fetched_again()
@@ -24,7 +24,7 @@ public sealed class HubDownloadTests : IDisposable
         using var download = new HubDownload(Settings(hub));
         var folder = await download.DownloadModelAsync(Model);
 
-        Assert.Equal(Path.Combine(_folder.Path, "models--openai--clip-tiny", "snapshots", Commit), folder);
+        Assert.Equal(Path.Combine(temporary.Path, "models--openai--clip-tiny", "snapshots", Commit), folder);
         Assert.Equal(
             ["config.json", "merges.txt", "model.safetensors", "preprocessor_config.json", "vocab.json"],
             Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
@@ -84,7 +84,7 @@ public sealed class HubDownloadTests : IDisposable
         using var storage = new TestServer(request => TestServer.File(request, Content));
         using var hub = new TestServer(_ => new TestResponse(302, [], ("Location", $"{storage.Address}blob"), ("X-Linked-Etag", $"\"{Sha256}\""), ("X-Linked-Size", $"{Content.Length}")));
         using var download = new HubDownload(Settings(hub) with { Token = "secret" });
-        await download.DownloadFileAsync(new Uri(hub.Address, "file"), _folder.File("file"));
+        await download.DownloadFileAsync(new Uri(hub.Address, "file"), temporary.File("file"));
         Assert.Equal("Bearer secret", Assert.Single(hub.Requests).Headers["Authorization"]);
         Assert.DoesNotContain("Authorization", Assert.Single(storage.Requests).Headers.Keys);
     }
@@ -111,7 +111,7 @@ public sealed class HubDownloadTests : IDisposable
     [Fact]
     public async Task A_part_left_by_an_earlier_run_is_continued_when_the_hash_can_tell()
     {
-        File.WriteAllBytes(_folder.File("file.incomplete"), Content[..1000]);
+        File.WriteAllBytes(temporary.File("file.incomplete"), Content[..1000]);
         using var server = new TestServer(request => TestServer.File(request, Content, ("ETag", $"\"{Sha256}\"")));
         await FetchAsync(server);
         AssertFetched();
@@ -125,7 +125,7 @@ public sealed class HubDownloadTests : IDisposable
     [InlineData(400_000, true)]
     public async Task A_part_of_another_file_is_thrown_away(int length, bool withHash)
     {
-        File.WriteAllBytes(_folder.File("file.incomplete"), new byte[length]);
+        File.WriteAllBytes(temporary.File("file.incomplete"), new byte[length]);
         using var server = new TestServer(request => TestServer.File(request, Content, ("ETag", withHash ? $"\"{Sha256}\"" : "\"v1\"")));
         await FetchAsync(server);
         AssertFetched();
@@ -134,7 +134,7 @@ public sealed class HubDownloadTests : IDisposable
     [Fact]
     public async Task A_whole_part_only_needs_its_hash()
     {
-        File.WriteAllBytes(_folder.File("file.incomplete"), Content);
+        File.WriteAllBytes(temporary.File("file.incomplete"), Content);
         using var server = new TestServer(request => TestServer.File(request, Content, ("ETag", $"\"{Sha256}\"")));
         await FetchAsync(server);
         AssertFetched();
@@ -180,7 +180,7 @@ public sealed class HubDownloadTests : IDisposable
         using var busy = new TestServer(request => ++attempts < 3 ? new TestResponse(503, []) : TestServer.File(request, Content));
         await FetchAsync(busy);
         AssertFetched();
-        File.Delete(_folder.File("file"));
+        File.Delete(temporary.File("file"));
         using var down = new TestServer(_ => new TestResponse(500, []));
         await AssertFailsAsync(down, "the server answers 500");
         Assert.Equal(3, down.Requests.Count);
@@ -197,7 +197,7 @@ public sealed class HubDownloadTests : IDisposable
             return TestServer.File(request, Content);
         });
         using var download = new HubDownload(Settings(server) with { SilenceLimit = TimeSpan.FromMilliseconds(500) });
-        await download.DownloadFileAsync(new Uri(server.Address, "file"), _folder.File("file"));
+        await download.DownloadFileAsync(new Uri(server.Address, "file"), temporary.File("file"));
         answer.Set();
         AssertFetched();
         Assert.Equal(2, attempts);
@@ -208,8 +208,8 @@ public sealed class HubDownloadTests : IDisposable
     {
         Uri address;
         using (var server = new TestServer(_ => new TestResponse(404, []))) address = server.Address;
-        using var download = new HubDownload(new HubSettings { CacheFolder = _folder.Path, MaxAttempts = 2, FirstPause = TimeSpan.Zero });
-        var exception = await Assert.ThrowsAsync<MvAdapterException>(() => download.DownloadFileAsync(address, _folder.File("file")));
+        using var download = new HubDownload(new HubSettings { CacheFolder = temporary.Path, MaxAttempts = 2, FirstPause = TimeSpan.Zero });
+        var exception = await Assert.ThrowsAsync<MvAdapterException>(() => download.DownloadFileAsync(address, temporary.File("file")));
         Assert.StartsWith($"{address} could not be fetched", exception.Message, StringComparison.Ordinal);
     }
 
@@ -237,8 +237,8 @@ public sealed class HubDownloadTests : IDisposable
         using var download = new HubDownload(Settings(server));
         var progress = new Reporter(_ => cancellation.Cancel());
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => download.DownloadFileAsync(
-            new Uri(server.Address, "file"), _folder.File("file"), progress: progress, cancellation: cancellation.Token));
-        Assert.False(File.Exists(_folder.File("file")));
+            new Uri(server.Address, "file"), temporary.File("file"), progress: progress, cancellation: cancellation.Token));
+        Assert.False(File.Exists(temporary.File("file")));
     }
 
     [Theory]
@@ -300,7 +300,7 @@ public sealed class HubDownloadTests : IDisposable
     private HubSettings Settings(TestServer server) => new()
     {
         Endpoint = server.Address,
-        CacheFolder = _folder.Path,
+        CacheFolder = temporary.Path,
         MaxAttempts = 3,
         FirstPause = TimeSpan.FromMilliseconds(1),
         SilenceLimit = TimeSpan.FromSeconds(20),
@@ -310,21 +310,21 @@ public sealed class HubDownloadTests : IDisposable
     {
         using var download = new HubDownload(Settings(server));
         DownloadProgress last = default;
-        await download.DownloadFileAsync(new Uri(server.Address, "file"), _folder.File("file"), progress: new Reporter(value => last = value));
+        await download.DownloadFileAsync(new Uri(server.Address, "file"), temporary.File("file"), progress: new Reporter(value => last = value));
         return last;
     }
 
     private void AssertFetched()
     {
-        Assert.Equal(Content, File.ReadAllBytes(_folder.File("file")));
-        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
+        Assert.Equal(Content, File.ReadAllBytes(temporary.File("file")));
+        Assert.Single(Directory.GetFileSystemEntries(temporary.Path));
     }
 
     private async Task AssertFailsAsync(TestServer server, string reason)
     {
         var exception = await Assert.ThrowsAsync<MvAdapterException>(() => FetchAsync(server));
         Assert.Contains(reason, exception.Message, StringComparison.Ordinal);
-        Assert.False(File.Exists(_folder.File("file")));
+        Assert.False(File.Exists(temporary.File("file")));
     }
 
     // Unlike Progress<T> it reports at once and in order.

@@ -9,9 +9,9 @@ namespace MvAdapter.Tests.Checkpoints;
 
 public sealed class SafetensorsTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public void What_is_written_is_read_back()
@@ -24,7 +24,7 @@ public sealed class SafetensorsTests : IDisposable
 
         Prop.ForAll(files.ToArbitrary(), written =>
         {
-            var path = _folder.File("round-trip.safetensors");
+            var path = folder.File("round-trip.safetensors");
             var metadata = new Dictionary<string, string> { ["config"] = "line\nline", ["ü"] = "\"" };
             Safetensors.Write(path, written, metadata);
             var read = Safetensors.Read(path);
@@ -38,17 +38,17 @@ public sealed class SafetensorsTests : IDisposable
     {
         var a = StoredTensor.FromFloats([1, 2], 2);
         var b = new StoredTensor(DType.UInt8, [3], new byte[] { 1, 2, 3 });
-        Safetensors.Write(_folder.File("1"), new Dictionary<string, StoredTensor> { ["b"] = b, ["a"] = a });
-        Safetensors.Write(_folder.File("2"), new Dictionary<string, StoredTensor> { ["a"] = a, ["b"] = b });
-        var bytes = File.ReadAllBytes(_folder.File("1"));
-        Assert.Equal(bytes, File.ReadAllBytes(_folder.File("2")));
+        Safetensors.Write(folder.File("1"), new Dictionary<string, StoredTensor> { ["b"] = b, ["a"] = a });
+        Safetensors.Write(folder.File("2"), new Dictionary<string, StoredTensor> { ["a"] = a, ["b"] = b });
+        var bytes = File.ReadAllBytes(folder.File("1"));
+        Assert.Equal(bytes, File.ReadAllBytes(folder.File("2")));
         Assert.Equal(0UL, BitConverter.ToUInt64(bytes) % 8);
     }
 
     [Fact]
     public void Metadata_is_read_without_the_tensors()
     {
-        var path = _folder.File("file");
+        var path = folder.File("file");
         Safetensors.Write(path, new Dictionary<string, StoredTensor>(), new Dictionary<string, string> { ["k"] = "v" });
         Assert.Equal("v", Safetensors.ReadMetadata(path)["k"]);
     }
@@ -59,7 +59,7 @@ public sealed class SafetensorsTests : IDisposable
         // Sparse: 3 GB on paper, a few KB on disk.
         const long size = 1_500_000_000;
         var header = $"{{\"a\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[0,{size}]}},\"b\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[{size},{2 * size}]}},\"__metadata__\":{{\"k\":\"v\"}}}}";
-        var path = _folder.Write("large", [.. BitConverter.GetBytes((ulong)header.Length), .. Encoding.UTF8.GetBytes(header)]);
+        var path = folder.Write("large", [.. BitConverter.GetBytes((ulong)header.Length), .. Encoding.UTF8.GetBytes(header)]);
         using (var file = File.OpenWrite(path)) file.SetLength(file.Length + 2 * size);
         Assert.Equal("v", Safetensors.ReadMetadata(path)["k"]);
     }
@@ -83,7 +83,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "not valid JSON")]
     public void A_malformed_header_is_named(string header, string reason)
     {
-        var path = _folder.Write("bad", [.. BitConverter.GetBytes((ulong)header.Length), .. Encoding.UTF8.GetBytes(header), .. new byte[8]]);
+        var path = folder.Write("bad", [.. BitConverter.GetBytes((ulong)header.Length), .. Encoding.UTF8.GetBytes(header), .. new byte[8]]);
         var exception = Assert.Throws<InvalidFileException>(() => Safetensors.Read(path));
         Assert.Contains(reason, exception.Message, StringComparison.Ordinal);
     }
@@ -91,11 +91,11 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void A_file_that_is_none_is_named()
     {
-        Check(_folder.Path, "is a folder");
-        Check(_folder.File("missing"), "does not exist");
-        Check(_folder.Write("empty", []), "is empty");
-        Check(_folder.Write("short", [1, 2, 3]), "too short");
-        Check(_folder.Write("huge", [.. BitConverter.GetBytes(1UL << 60), .. "{}"u8]), "1152921504606846976");
+        Check(folder.Path, "is a folder");
+        Check(folder.File("missing"), "does not exist");
+        Check(folder.Write("empty", []), "is empty");
+        Check(folder.Write("short", [1, 2, 3]), "too short");
+        Check(folder.Write("huge", [.. BitConverter.GetBytes(1UL << 60), .. "{}"u8]), "1152921504606846976");
 
         static void Check(string path, string reason) =>
             Assert.Contains(reason, Assert.Throws<InvalidFileException>(() => Safetensors.Read(path)).Message, StringComparison.Ordinal);
@@ -104,7 +104,7 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void Damaged_files_give_a_clear_line()
     {
-        var path = _folder.File("valid");
+        var path = folder.File("valid");
         Safetensors.Write(path, new Dictionary<string, StoredTensor>
         {
             ["weight"] = StoredTensor.FromFloats([1, 2, 3, 4], 2, 2),

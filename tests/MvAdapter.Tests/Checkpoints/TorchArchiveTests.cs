@@ -8,9 +8,9 @@ namespace MvAdapter.Tests.Checkpoints;
 
 public sealed class TorchArchiveTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public void A_state_dict_of_views_and_types_is_read()
@@ -69,10 +69,10 @@ public sealed class TorchArchiveTests : IDisposable
             dtype => SafetensorsTests.RandomTensor(dtype, [3, 2, 5]));
         written["zero_dim"] = StoredTensor.FromFloats([2], []);
         written["empty"] = StoredTensor.FromFloats([], 3, 0);
-        TorchArchive.Write(_folder.File("1.pth"), written);
-        TorchArchive.Write(_folder.File("2.pth"), written.Reverse().ToDictionary());
-        SafetensorsTests.AssertSame(written, TorchArchive.Read(_folder.File("1.pth")));
-        Assert.Equal(File.ReadAllBytes(_folder.File("1.pth")), File.ReadAllBytes(_folder.File("2.pth")));
+        TorchArchive.Write(folder.File("1.pth"), written);
+        TorchArchive.Write(folder.File("2.pth"), written.Reverse().ToDictionary());
+        SafetensorsTests.AssertSame(written, TorchArchive.Read(folder.File("1.pth")));
+        Assert.Equal(File.ReadAllBytes(folder.File("1.pth")), File.ReadAllBytes(folder.File("2.pth")));
     }
 
     [Fact]
@@ -86,12 +86,12 @@ public sealed class TorchArchiveTests : IDisposable
     [Fact]
     public void A_file_that_is_none_is_named()
     {
-        AssertRefused(_folder.Path, "is a folder");
-        AssertRefused(_folder.File("missing"), "does not exist");
-        AssertRefused(_folder.Write("empty", []), "is empty");
-        AssertRefused(_folder.Write("text", "hello"), "is not a PyTorch file");
+        AssertRefused(folder.Path, "is a folder");
+        AssertRefused(folder.File("missing"), "does not exist");
+        AssertRefused(folder.Write("empty", []), "is empty");
+        AssertRefused(folder.Write("text", "hello"), "is not a PyTorch file");
         AssertRefused(Zip(("readme", "x"u8.ToArray(), false)), "lacks data.pkl");
-        AssertRefused(_folder.Write("cut", File.ReadAllBytes(Asset("nested.pth"))[..^100]), "cut off");
+        AssertRefused(folder.Write("cut", File.ReadAllBytes(Asset("nested.pth"))[..^100]), "cut off");
     }
 
     [Theory]
@@ -173,7 +173,7 @@ public sealed class TorchArchiveTests : IDisposable
 
     private string Zip(params (string Name, byte[] Bytes, bool Compressed)[] entries)
     {
-        var path = _folder.File($"{Guid.NewGuid():N}.pth");
+        var path = folder.File($"{Guid.NewGuid():N}.pth");
         using var zip = ZipFile.Open(path, ZipArchiveMode.Create);
         foreach (var (name, bytes, compressed) in entries)
         {

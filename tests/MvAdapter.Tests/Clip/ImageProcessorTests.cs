@@ -13,7 +13,7 @@ public sealed class ImageProcessorFixtureTests
     public void Equals_the_published_preprocessing(string picture)
     {
         var path = Fixtures.Find($"preprocess/{picture}");
-        var expected = SafetensorsForTests.Read(Path.ChangeExtension(path, "safetensors"), "pixels");
+        var expected = new StoredTensors(Path.ChangeExtension(path, "safetensors")).Values("pixels");
         var (rgb, width, height) = Ffmpeg.Picture(path);
 
         var actual = new ImageProcessor().Process(rgb, width, height);

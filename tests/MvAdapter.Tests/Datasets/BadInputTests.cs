@@ -5,11 +5,11 @@ namespace MvAdapter.Tests.Datasets;
 
 public sealed class BadInputTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public BadInputTests() => _folder.Write("a.mp4", "");
+    public BadInputTests() => folder.Write("a.mp4", "");
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Theory]
     [InlineData("c.csv", "", "is empty")]
@@ -38,7 +38,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("c.txt", "a x\n", "neither .jsonl, .csv nor .tsv")]
     public void A_malformed_caption_file_is_one_line(string file, string text, string expected)
     {
-        var path = _folder.Write(file, text);
+        var path = folder.Write(file, text);
         AssertOneLine(expected, Assert.Throws<InvalidFileException>(() => Load("captions", path)));
     }
 
@@ -54,27 +54,27 @@ public sealed class BadInputTests : IDisposable
     [InlineData("{\"sentences\": [{\"caption\": \" \", \"video_id\": \"a\"}]}", "'a' has no caption")]
     public void A_malformed_official_file_is_one_line(string text, string expected)
     {
-        _folder.Write("MSRVTT_train.9k.csv", "video_id\na\n");
-        _folder.Write("MSRVTT_data.json", text);
-        AssertOneLine(expected, Assert.Throws<InvalidFileException>(() => Load("msrvtt", _folder.Path)));
+        folder.Write("MSRVTT_train.9k.csv", "video_id\na\n");
+        folder.Write("MSRVTT_data.json", text);
+        AssertOneLine(expected, Assert.Throws<InvalidFileException>(() => Load("msrvtt", folder.Path)));
     }
 
     [Fact]
     public void A_caption_list_of_lsmdc_is_checked_by_column()
     {
-        var path = _folder.Write("LSMDC16_annos_training.csv", "a\t1\t2\t3\t4\tx\na\t1\t2\t3\tx\n");
-        AssertOneLine("line 2 has 5 tab-separated columns instead of 6", Assert.Throws<InvalidFileException>(() => Load("lsmdc", _folder.Path)));
+        var path = folder.Write("LSMDC16_annos_training.csv", "a\t1\t2\t3\t4\tx\na\t1\t2\t3\tx\n");
+        AssertOneLine("line 2 has 5 tab-separated columns instead of 6", Assert.Throws<InvalidFileException>(() => Load("lsmdc", folder.Path)));
         File.WriteAllText(path, "a\t1\t2\t3\t4\t\n");
-        AssertOneLine("line 1, column 6 (sentence): empty", Assert.Throws<InvalidFileException>(() => Load("lsmdc", _folder.Path)));
+        AssertOneLine("line 1, column 6 (sentence): empty", Assert.Throws<InvalidFileException>(() => Load("lsmdc", folder.Path)));
     }
 
     [Fact]
     public void Missing_files_and_folders_are_named()
     {
-        AssertOneLine("MSRVTT_train.9k.csv: does not exist", Assert.Throws<InvalidFileException>(() => Load("msrvtt", _folder.Path)));
-        AssertOneLine("nowhere: is not a folder", Assert.Throws<InvalidFileException>(() => Load("msrvtt", _folder.File("nowhere"))));
-        AssertOneLine("does not exist", Assert.Throws<InvalidFileException>(() => Load("captions", _folder.File("none.csv"))));
-        AssertOneLine("is a folder", Assert.Throws<InvalidFileException>(() => Load("captions", _folder.Path)));
+        AssertOneLine("MSRVTT_train.9k.csv: does not exist", Assert.Throws<InvalidFileException>(() => Load("msrvtt", folder.Path)));
+        AssertOneLine("nowhere: is not a folder", Assert.Throws<InvalidFileException>(() => Load("msrvtt", folder.File("nowhere"))));
+        AssertOneLine("does not exist", Assert.Throws<InvalidFileException>(() => Load("captions", folder.File("none.csv"))));
+        AssertOneLine("is a folder", Assert.Throws<InvalidFileException>(() => Load("captions", folder.Path)));
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void Missing_videos_are_counted_and_named_and_strict_refuses()
     {
-        var path = _folder.Write("c.csv", "video,caption\na,x\nb,y\n../\u001b[31mc,z\n");
+        var path = folder.Write("c.csv", "video,caption\na,x\nb,y\n../\u001b[31mc,z\n");
 
         var dataset = Load("captions", path);
 
@@ -100,7 +100,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void No_video_at_all_is_an_error()
     {
-        var path = _folder.Write("c.csv", "video,caption\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"b{i},y\n")));
+        var path = folder.Write("c.csv", "video,caption\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"b{i},y\n")));
         var message = Assert.Throws<InvalidFileException>(() => Load("captions", path)).Message;
         Assert.Contains("no video of captions (test) found; 20 of 20 videos missing: b0, b1,", message, StringComparison.Ordinal);
         Assert.DoesNotContain("b10", message, StringComparison.Ordinal);
@@ -109,14 +109,14 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_split_that_no_record_has_is_an_error()
     {
-        var path = _folder.Write("c.csv", "video,caption,split\na,x,train\n");
+        var path = folder.Write("c.csv", "video,caption,split\na,x,train\n");
         AssertOneLine("no sample of the split test", Assert.Throws<InvalidFileException>(() => Load("captions", path)));
     }
 
     private Dataset Load(string name, string annotations, bool strict = false) => DatasetSource.Load(name, new DatasetOptions
     {
         Annotations = annotations,
-        Videos = _folder.Path,
+        Videos = folder.Path,
         Split = name == "captions" ? Split.Test : Split.Train,
         Strict = strict,
     });

@@ -5,20 +5,20 @@ namespace MvAdapter.Tests.Datasets;
 
 public sealed class FormatTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     private Dataset Load(string name, Split split, string annotations = "") => DatasetSource.Load(name, new DatasetOptions
     {
-        Annotations = Path.Combine(_folder.Path, annotations),
-        Videos = _folder.Path,
+        Annotations = Path.Combine(folder.Path, annotations),
+        Videos = folder.Path,
         Split = split,
     });
 
     private void Videos(params string[] names)
     {
-        foreach (var name in names) _folder.Write(name, "");
+        foreach (var name in names) folder.Write(name, "");
     }
 
     [Theory]
@@ -27,8 +27,8 @@ public sealed class FormatTests : IDisposable
     [InlineData("msrvtt-7k", "7k")]
     public void MsrVtt_trains_on_every_caption_of_the_listed_videos(string name, string list)
     {
-        _folder.Write($"MSRVTT_train.{list}.csv", "video_id\nvideo0\nvideo2\n");
-        _folder.Write("MSRVTT_data.json", """
+        folder.Write($"MSRVTT_train.{list}.csv", "video_id\nvideo0\nvideo2\n");
+        folder.Write("MSRVTT_data.json", """
             {"info": {"year": "2016"},
              "videos": [{"category": 9, "url": "u", "video_id": "video0", "start time": 1.0, "end time": 2.0, "split": "train", "id": 0}],
              "sentences": [{"caption": "a woman sings", "video_id": "video0", "sen_id": 0},
@@ -48,7 +48,7 @@ public sealed class FormatTests : IDisposable
     [Fact]
     public void MsrVtt_tests_on_the_pairs_of_1k_A()
     {
-        _folder.Write("MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence\nret0,msr1,video1,\"a man, a dog\"\nret1,msr2,video2,a cat\n");
+        folder.Write("MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence\nret0,msr1,video1,\"a man, a dog\"\nret1,msr2,video2,a cat\n");
         Videos("a/video2.webm", "b/c/video1.MP4");
 
         var dataset = Load("msrvtt", Split.Test);
@@ -61,10 +61,10 @@ public sealed class FormatTests : IDisposable
     [Fact]
     public void Msvd_keeps_all_captions_of_a_test_video()
     {
-        _folder.Write("test_list.txt", "mv89psg6zh4_33_46\nabc_1_2\n");
-        var annotations = Msvd.Read(new DatasetOptions { Annotations = _folder.Path, Split = Split.Test }, path =>
+        folder.Write("test_list.txt", "mv89psg6zh4_33_46\nabc_1_2\n");
+        var annotations = Msvd.Read(new DatasetOptions { Annotations = folder.Path, Split = Split.Test }, path =>
         {
-            Assert.Equal(_folder.File("raw-captions.pkl"), path);
+            Assert.Equal(folder.File("raw-captions.pkl"), path);
             return new Dictionary<string, IReadOnlyList<string>> { ["mv89psg6zh4_33_46"] = ["a bird", "a parrot bathes"], ["abc_1_2"] = ["x"], ["other"] = ["y"] };
         }).ToList();
 
@@ -98,25 +98,25 @@ public sealed class FormatTests : IDisposable
     public void Lsmdc_looks_in_the_film_s_folder_first(Split split, string file)
     {
         const string clip = "0001_American_Beauty_00.00.51.926-00.00.54.129";
-        _folder.Write(file, $"{clip}\t00:00:51\t00:00:54\t00:00:51\t00:00:54\tSomeone says \"no\", and leaves.\n");
+        folder.Write(file, $"{clip}\t00:00:51\t00:00:54\t00:00:51\t00:00:54\tSomeone says \"no\", and leaves.\n");
         Videos($"0000_other/{clip}.avi", $"0001_American_Beauty/{clip}.avi");
 
         var sample = Assert.Single(Load("lsmdc", split).Samples);
 
         Assert.Equal("Someone says \"no\", and leaves.", Assert.Single(sample.Captions));
-        Assert.Equal(Path.Combine(_folder.Path, "0001_American_Beauty", $"{clip}.avi"), sample.VideoPath);
+        Assert.Equal(Path.Combine(folder.Path, "0001_American_Beauty", $"{clip}.avi"), sample.VideoPath);
     }
 
     [Fact]
     public void DiDeMo_joins_the_descriptions_and_shows_the_first_31_seconds()
     {
-        _folder.Write("val_data.json", """
+        folder.Write("val_data.json", """
             [{"num_segments": 6, "description": "a dog runs.", "times": [[0, 1]], "video": "12@N01_1.mov", "annotation_id": 1},
              {"num_segments": 6, "description": "a hand waves.", "times": [[0, 1]], "video": "12@N02_2.", "annotation_id": 2},
              {"num_segments": 6, "description": "unlisted.", "times": [[0, 1]], "video": "12@N03_3.avi", "annotation_id": 3},
              {"num_segments": 6, "description": "it stops.", "times": [[2, 3]], "video": "12@N01_1.mov", "annotation_id": 4}]
             """);
-        _folder.Write("val_list.txt", "12@N01_1.mov\n12@N02_2.\n");
+        folder.Write("val_list.txt", "12@N01_1.mov\n12@N02_2.\n");
         Videos("v/12@N01_1.mp4", "v/12@N02_2.mp4", "v/12@N03_3.mp4");
 
         var dataset = Load("didemo", Split.Val);
@@ -128,12 +128,12 @@ public sealed class FormatTests : IDisposable
     [Fact]
     public void ActivityNet_joins_the_sentences_and_knows_videos_with_and_without_the_prefix()
     {
-        _folder.Write("val_1.json", """
+        folder.Write("val_1.json", """
             {"v_abc": {"duration": 82.7, "timestamps": [[0.8, 19.9], [17.4, 60.8]], "sentences": ["A man sits. ", " He stands."]},
              "v_def": {"duration": 2.0, "timestamps": [[0, 1]], "sentences": ["A ball."]},
              "v_ghi": {"duration": 2.0, "timestamps": [[0, 1]], "sentences": ["Not in the list."]}}
             """);
-        _folder.Write("val_ids.json", """["v_abc", "v_def", "v_without_captions"]""");
+        folder.Write("val_ids.json", """["v_abc", "v_def", "v_without_captions"]""");
         Videos("v_abc.mkv", "nested/def.mp4");
 
         var dataset = Load("activitynet", Split.Test);
@@ -159,7 +159,7 @@ public sealed class FormatTests : IDisposable
     [InlineData("c.tsv", "caption\tvideo\tsplit\tend\tstart\none\ta.mp4\ttest\t2.5\t1\ntwo\ta.mp4\ttest\t2.5\t1\nall of it\tb\t\t\t\nto learn\tc\ttrain\t\t\n")]
     public void Captions_of_any_kind(string file, string text)
     {
-        _folder.Write(file, text);
+        folder.Write(file, text);
         Videos("a.mp4", "x/b.mov", "c.mov");
 
         var dataset = Load("captions", Split.Test, file);
@@ -172,7 +172,7 @@ public sealed class FormatTests : IDisposable
     [Fact]
     public void Captions_name_pairs_of_reversals()
     {
-        _folder.Write("c.jsonl", """
+        folder.Write("c.jsonl", """
             {"video": "gone", "caption": "0"}
             {"video": "b", "caption": "1", "reversal_of": "a"}
             {"video": "a", "caption": "2"}

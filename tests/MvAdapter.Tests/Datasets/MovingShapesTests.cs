@@ -8,16 +8,16 @@ public sealed class MovingShapesTests : IDisposable
 {
     private static readonly MovingShapesSettings Settings = new() { Videos = 3, TestPairs = 3, ValPairs = 1, Seed = 9 };
 
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder temporary = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => temporary.Dispose();
 
     [Theory]
     [InlineData(ShapeLevel.Easy)]
     [InlineData(ShapeLevel.Hard)]
     public async Task The_videos_of_a_pair_decode_to_the_same_frames_in_opposite_order(ShapeLevel level)
     {
-        var folder = _folder.File("shapes");
+        var folder = temporary.File("shapes");
         await MovingShapes.MakeAsync(folder, Settings with { Level = level });
 
         var dataset = Load(folder, Split.Test);
@@ -37,9 +37,9 @@ public sealed class MovingShapesTests : IDisposable
     [Fact]
     public async Task The_same_settings_give_the_same_bytes()
     {
-        await MovingShapes.MakeAsync(_folder.File("a"), Settings);
-        await MovingShapes.MakeAsync(_folder.File("b"), Settings);
-        await MovingShapes.MakeAsync(_folder.File("c"), Settings with { Seed = 10 });
+        await MovingShapes.MakeAsync(temporary.File("a"), Settings);
+        await MovingShapes.MakeAsync(temporary.File("b"), Settings);
+        await MovingShapes.MakeAsync(temporary.File("c"), Settings with { Seed = 10 });
 
         var (a, b, c) = (Contents("a"), Contents("b"), Contents("c"));
         Assert.Equal(3 + 2 * (3 + 1) + 2, a.Count);
@@ -51,18 +51,18 @@ public sealed class MovingShapesTests : IDisposable
     [Fact]
     public async Task Loads_by_name_with_one_caption_a_video()
     {
-        await MovingShapes.MakeAsync(_folder.Path, Settings);
+        await MovingShapes.MakeAsync(temporary.Path, Settings);
 
-        Assert.Equal((3, 2, 6), (Load(_folder.Path, Split.Train).Samples.Count, Load(_folder.Path, Split.Val).Samples.Count, Load(_folder.Path, Split.Test).Samples.Count));
-        Assert.All(Load(_folder.Path, Split.Test).Samples, sample => Assert.Contains(" and then ", Assert.Single(sample.Captions), StringComparison.Ordinal));
-        Assert.Empty(Load(_folder.Path, Split.Train).ReversalPairs);
+        Assert.Equal((3, 2, 6), (Load(temporary.Path, Split.Train).Samples.Count, Load(temporary.Path, Split.Val).Samples.Count, Load(temporary.Path, Split.Test).Samples.Count));
+        Assert.All(Load(temporary.Path, Split.Test).Samples, sample => Assert.Contains(" and then ", Assert.Single(sample.Captions), StringComparison.Ordinal));
+        Assert.Empty(Load(temporary.Path, Split.Train).ReversalPairs);
     }
 
     [Fact]
     public async Task An_interrupted_call_is_taken_up_where_it_stopped()
     {
-        await MovingShapes.MakeAsync(_folder.File("whole"), Settings);
-        var folder = _folder.File("cut");
+        await MovingShapes.MakeAsync(temporary.File("whole"), Settings);
+        var folder = temporary.File("cut");
         using var stop = new CancellationTokenSource();
         var progress = new Progress(done => { if (done >= 3) stop.Cancel(); });
 
@@ -71,7 +71,7 @@ public sealed class MovingShapesTests : IDisposable
         Assert.Contains("not finished", Assert.Throws<InvalidFileException>(() => Load(folder, Split.Train)).Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(folder, "*.part", SearchOption.AllDirectories));
         // What a killed process leaves: a video that was being written.
-        _folder.Write("cut/videos/test/00001.mp4.part", "half");
+        temporary.Write("cut/videos/test/00001.mp4.part", "half");
         var finished = Directory.EnumerateFiles(folder, "*.mp4", SearchOption.AllDirectories).ToDictionary(path => path, File.GetLastWriteTimeUtc);
         Assert.NotEmpty(finished);
 
@@ -85,7 +85,7 @@ public sealed class MovingShapesTests : IDisposable
     public async Task Progress_counts_every_video()
     {
         var reports = new List<(int Done, int Total)>();
-        await MovingShapes.MakeAsync(_folder.Path, Settings, new Progress(reports));
+        await MovingShapes.MakeAsync(temporary.Path, Settings, new Progress(reports));
         Assert.All(reports, report => Assert.Equal(11, report.Total));
         Assert.Equal(11, reports.Max(report => report.Done));
     }
@@ -94,11 +94,11 @@ public sealed class MovingShapesTests : IDisposable
     public async Task A_folder_of_other_settings_is_refused()
     {
         var settings = Settings with { Videos = 1, TestPairs = 1 };
-        await MovingShapes.MakeAsync(_folder.Path, settings);
+        await MovingShapes.MakeAsync(temporary.Path, settings);
         var before = Contents("");
 
         var error = await Assert.ThrowsAsync<InvalidFileException>(() =>
-            MovingShapes.MakeAsync(_folder.Path, settings with { Seed = 2, Level = ShapeLevel.Hard }));
+            MovingShapes.MakeAsync(temporary.Path, settings with { Seed = 2, Level = ShapeLevel.Hard }));
 
         Assert.Contains("made with other settings (seed 9, not 2; level easy, not hard)", error.Message, StringComparison.Ordinal);
         Assert.Equal(before, Contents(""));
@@ -107,8 +107,8 @@ public sealed class MovingShapesTests : IDisposable
     [Fact]
     public async Task A_folder_of_other_files_is_refused()
     {
-        _folder.Write("thesis.txt", "mine");
-        var error = await Assert.ThrowsAsync<InvalidFileException>(() => MovingShapes.MakeAsync(_folder.Path, Settings));
+        temporary.Write("thesis.txt", "mine");
+        var error = await Assert.ThrowsAsync<InvalidFileException>(() => MovingShapes.MakeAsync(temporary.Path, Settings));
         Assert.Contains("holds other files", error.Message, StringComparison.Ordinal);
         Assert.Equal(["thesis.txt"], Contents("").Keys);
     }
@@ -116,7 +116,7 @@ public sealed class MovingShapesTests : IDisposable
     [Fact]
     public async Task A_file_in_the_folder_s_place_is_one_line()
     {
-        var error = await Assert.ThrowsAsync<InvalidFileException>(() => MovingShapes.MakeAsync(_folder.Write("file", ""), Settings));
+        var error = await Assert.ThrowsAsync<InvalidFileException>(() => MovingShapes.MakeAsync(temporary.Write("file", ""), Settings));
         Assert.Contains("cannot be written", error.Message, StringComparison.Ordinal);
     }
 
@@ -125,7 +125,7 @@ public sealed class MovingShapesTests : IDisposable
 
     private SortedDictionary<string, string> Contents(string folder)
     {
-        var root = _folder.File(folder);
+        var root = temporary.File(folder);
         return new(Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).ToDictionary(
             path => Path.GetRelativePath(root, path), path => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)))));
     }

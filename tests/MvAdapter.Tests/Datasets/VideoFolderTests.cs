@@ -5,9 +5,9 @@ namespace MvAdapter.Tests.Datasets;
 
 public sealed class VideoFolderTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Theory]
     [InlineData("clip", "x/y/clip.MKV")]
@@ -24,11 +24,11 @@ public sealed class VideoFolderTests : IDisposable
     public void Finds_by_path_name_or_stem(string name, string? expected)
     {
         foreach (var file in (string[])["x/y/clip.MKV", "a.b.c.mp4", "1@N.m4v.mp4", "upload.mp4", "film/one.mp4", "other/one.mp4", "note.txt"])
-            _folder.Write(file, "");
+            folder.Write(file, "");
 
-        var found = new VideoFolder(_folder.Path).Find(name);
+        var found = new VideoFolder(folder.Path).Find(name);
 
-        Assert.Equal(expected, found is null ? null : Path.GetRelativePath(_folder.Path, found));
+        Assert.Equal(expected, found is null ? null : Path.GetRelativePath(folder.Path, found));
     }
 
     [Fact]
@@ -36,11 +36,11 @@ public sealed class VideoFolderTests : IDisposable
     {
         using var disk = new TemporaryFolder();
         disk.Write("far.mp4", "");
-        Directory.CreateSymbolicLink(_folder.File("linked"), disk.Path);
-        Directory.CreateSymbolicLink(disk.File("circle"), _folder.Path);
-        _folder.Write("near.mp4", "");
+        Directory.CreateSymbolicLink(folder.File("linked"), disk.Path);
+        Directory.CreateSymbolicLink(disk.File("circle"), folder.Path);
+        folder.Write("near.mp4", "");
 
-        var videos = new VideoFolder(_folder.Path);
+        var videos = new VideoFolder(folder.Path);
 
         Assert.NotNull(videos.Find("far"));
         Assert.NotNull(videos.Find("near"));
@@ -49,8 +49,8 @@ public sealed class VideoFolderTests : IDisposable
     [Fact]
     public void Of_two_of_one_name_the_first_is_taken()
     {
-        _folder.Write("b/v.avi", "");
-        _folder.Write("a/v.mp4", "");
-        Assert.Equal(Path.Combine(_folder.Path, "a", "v.mp4"), new VideoFolder(_folder.Path).Find("v"));
+        folder.Write("b/v.avi", "");
+        folder.Write("a/v.mp4", "");
+        Assert.Equal(Path.Combine(folder.Path, "a", "v.mp4"), new VideoFolder(folder.Path).Find("v"));
     }
 }

@@ -27,15 +27,15 @@ public sealed record TestResponse(int Status, byte[] Body, params (string Name, 
 /// <summary>An HTTP server on this machine that can misbehave in every way a download must survive.</summary>
 public sealed class TestServer : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly Func<TestRequest, TestResponse> _answer;
-    private readonly CancellationTokenSource _stop = new();
+    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly Func<TestRequest, TestResponse> answer;
+    private readonly CancellationTokenSource stop = new();
 
     public TestServer(Func<TestRequest, TestResponse> answer)
     {
-        _answer = answer;
-        _listener.Start();
-        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/");
+        this.answer = answer;
+        listener.Start();
+        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
         _ = AcceptAsync();
     }
 
@@ -55,9 +55,9 @@ public sealed class TestServer : IDisposable
 
     public void Dispose()
     {
-        _stop.Cancel();
-        _listener.Dispose();
-        _stop.Dispose();
+        stop.Cancel();
+        listener.Dispose();
+        stop.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -66,7 +66,7 @@ public sealed class TestServer : IDisposable
         {
             while (true)
             {
-                var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+                var client = await listener.AcceptTcpClientAsync(stop.Token);
                 _ = Task.Run(() => ServeAsync(client));
             }
         }
@@ -90,7 +90,7 @@ public sealed class TestServer : IDisposable
                     headers[line[..line.IndexOf(':', StringComparison.Ordinal)]] = line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
                 var request = new TestRequest(requestLine.Split(' ')[1], headers);
                 Requests.Enqueue(request);
-                await AnswerAsync(stream, _answer(request));
+                await AnswerAsync(stream, answer(request));
             }
         }
         catch (IOException)

@@ -7,16 +7,16 @@ public sealed class VideoDecoderTests : IDisposable
 {
     private const string Small = "testsrc=d=2:s=64x48:r=10";
     private static readonly FrameSampling AllFrames = new() { FramesPerSecond = FrameSampling.AllFrames, MaxFrames = 1000 };
-    private readonly TemporaryFolder _folder = new();
-    private readonly VideoDecoder _decoder = new();
+    private readonly TemporaryFolder folder = new();
+    private readonly VideoDecoder decoder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public void Decodes_exactly_the_frames_asked_for()
     {
         // A lossless file in which every pixel of frame n is grey of value 5 n.
-        var path = Ffmpeg.Make(_folder.File("grey.mkv"), "color=black:s=16x16:r=10:d=5,format=gray,geq=lum='5*N'", "-c:v", "ffv1");
+        var path = Ffmpeg.Make(folder.File("grey.mkv"), "color=black:s=16x16:r=10:d=5,format=gray,geq=lum='5*N'", "-c:v", "ffv1");
         var (taken, frames) = Decode(path, new FrameSampling { FramesPerSecond = 4 });
         Assert.Equal([0, 2, 8, 12, 15, 20, 25, 30, 32, 38, 42, 48], taken.Numbers);
         Assert.Equal(taken.Numbers.Select(number => 5 * number), frames.Select(frame => (int)frame.Rgb[100]));
@@ -29,10 +29,10 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("-c:v", "mpeg4", "-bf", "2", "-g", "12")]
     public void A_late_start_gives_the_same_frames_as_reading_through(params string[] codec)
     {
-        var path = _folder.File("long.mp4");
+        var path = folder.File("long.mp4");
         Ffmpeg.Run(["-f", "lavfi", "-i", "testsrc=d=20:s=64x48:r=10", "-f", "lavfi", "-i", "sine=d=20", "-pix_fmt", "yuv420p", .. codec, path]);
         var (_, all) = Decode(path, AllFrames);
-        Assert.True(_decoder.Probe(path).IsSeekable);
+        Assert.True(decoder.Probe(path).IsSeekable);
         // Key frames stand at 12 and 15 seconds: start before, at and after one.
         foreach (var first in new[] { 119, 120, 121, 148, 149, 150, 151, 153, 199 })
         {
@@ -48,7 +48,7 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("a.ts")]
     public void A_late_start_needs_no_seeking(string name)
     {
-        var path = Ffmpeg.Make(_folder.File(name), "testsrc=d=15:s=64x48:r=10", "-c:v", "mpeg4");
+        var path = Ffmpeg.Make(folder.File(name), "testsrc=d=15:s=64x48:r=10", "-c:v", "mpeg4");
         var (_, all) = Decode(path, AllFrames);
         var (taken, late) = Decode(new VideoClip(path, 12.3), AllFrames with { MaxFrames = 2, Strategy = FrameStrategy.Head });
         Assert.Equal([123, 124], taken.Numbers);
@@ -58,8 +58,8 @@ public sealed class VideoDecoderTests : IDisposable
     [Fact]
     public void Applies_the_rotation_for_display()
     {
-        var plain = Ffmpeg.Make(_folder.File("plain.mp4"), Small, "-pix_fmt", "yuv420p");
-        var rotated = _folder.File("rotated.mp4");
+        var plain = Ffmpeg.Make(folder.File("plain.mp4"), Small, "-pix_fmt", "yuv420p");
+        var rotated = folder.File("rotated.mp4");
         Ffmpeg.Run(["-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", rotated]);
         var upright = Decode(plain, new FrameSampling()).Frames[0];
 
@@ -78,7 +78,7 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("testsrc=s=3000x2:r=10:d=0.1", 3000, 2)]
     public void Decodes_odd_sizes(string source, int width, int height)
     {
-        var path = Ffmpeg.Make(_folder.File("odd.mkv"), source, "-c:v", "ffv1");
+        var path = Ffmpeg.Make(folder.File("odd.mkv"), source, "-c:v", "ffv1");
         var frame = Assert.Single(Decode(path, new FrameSampling()).Frames);
         Assert.Equal((width, height), (frame.Width, frame.Height));
         Assert.Equal(width * height * 3, frame.Rgb.Length);
@@ -88,7 +88,7 @@ public sealed class VideoDecoderTests : IDisposable
     [Trait("Category", "Slow")]
     public void Decodes_8K()
     {
-        var path = Ffmpeg.Make(_folder.File("8k.mp4"), "color=red:s=7680x4320:r=10:d=0.2", "-c:v", "mjpeg");
+        var path = Ffmpeg.Make(folder.File("8k.mp4"), "color=red:s=7680x4320:r=10:d=0.2", "-c:v", "mjpeg");
         var frame = Assert.Single(Decode(path, new FrameSampling()).Frames);
         Assert.Equal((7680, 4320), (frame.Width, frame.Height));
         Assert.InRange(frame.At(7679, 4319), 250, 255);
@@ -107,7 +107,7 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("a.m4v", "testsrc=d=2:s=64x48:r=25", 2)]
     public void Decodes_common_containers_and_short_videos(string name, string source, int frames)
     {
-        var path = Ffmpeg.Make(_folder.File(name), source);
+        var path = Ffmpeg.Make(folder.File(name), source);
         Assert.Equal(frames, Decode(path, new FrameSampling()).Frames.Count);
     }
 
@@ -115,7 +115,7 @@ public sealed class VideoDecoderTests : IDisposable
     public void Samples_a_varying_rate_over_the_whole_video()
     {
         // Two seconds at 20 frames a second, then two seconds at 2.
-        var path = Ffmpeg.Make(_folder.File("varying.mp4"), "testsrc=d=4:s=64x48:r=20,select='lt(t,2)+not(mod(n,10))'", "-vsync", "vfr", "-bf", "0");
+        var path = Ffmpeg.Make(folder.File("varying.mp4"), "testsrc=d=4:s=64x48:r=20,select='lt(t,2)+not(mod(n,10))'", "-vsync", "vfr", "-bf", "0");
         var taken = Decode(path, AllFrames).Taken;
         Assert.Equal(Enumerable.Range(0, 44), taken.Numbers);
         Assert.Equal(4, Decode(path, new FrameSampling()).Taken.Numbers.Count);
@@ -133,9 +133,9 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("$(id);`id`.mp4")]
     public void Reads_a_file_whatever_its_name(string name)
     {
-        var plain = Ffmpeg.Make(_folder.File("plain.mp4"), Small);
-        File.Move(plain, _folder.File(name));
-        Assert.Equal(2, Decode(_folder.File(name), new FrameSampling()).Frames.Count);
+        var plain = Ffmpeg.Make(folder.File("plain.mp4"), Small);
+        File.Move(plain, folder.File(name));
+        Assert.Equal(2, Decode(folder.File(name), new FrameSampling()).Frames.Count);
     }
 
     [Fact]
@@ -145,9 +145,9 @@ public sealed class VideoDecoderTests : IDisposable
     [Fact]
     public void A_playlist_cannot_open_other_files()
     {
-        Ffmpeg.Make(_folder.File("secret.ts"), Small);
-        var hls = _folder.Write("list.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n");
-        var concat = _folder.Write("concat.mp4", "ffconcat version 1.0\nfile secret.ts\n");
+        Ffmpeg.Make(folder.File("secret.ts"), Small);
+        var hls = folder.Write("list.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n");
+        var concat = folder.Write("concat.mp4", "ffconcat version 1.0\nfile secret.ts\n");
         Assert.Contains("not a video", Refuse(hls), StringComparison.Ordinal);
         Assert.Contains("not a video", Refuse(concat), StringComparison.Ordinal);
     }
@@ -157,12 +157,12 @@ public sealed class VideoDecoderTests : IDisposable
     {
         var garbage = new byte[100_000];
         new Random(4).NextBytes(garbage);
-        Assert.Contains("empty", Refuse(_folder.Write("empty.mp4", [])), StringComparison.Ordinal);
-        Assert.Contains("not a video", Refuse(_folder.Write("garbage.mp4", garbage)), StringComparison.Ordinal);
-        Assert.Contains("not a video", Refuse(_folder.Write("text.mp4", "hello\n")), StringComparison.Ordinal);
-        Assert.Contains("folder", Refuse(_folder.Path), StringComparison.Ordinal);
-        Assert.Contains("no such file", Refuse(_folder.File("absent.mp4")), StringComparison.Ordinal);
-        Assert.Contains("audio only", Refuse(Ffmpeg.Make(_folder.File("sound.mp4"), "sine=d=1")), StringComparison.Ordinal);
+        Assert.Contains("empty", Refuse(folder.Write("empty.mp4", [])), StringComparison.Ordinal);
+        Assert.Contains("not a video", Refuse(folder.Write("garbage.mp4", garbage)), StringComparison.Ordinal);
+        Assert.Contains("not a video", Refuse(folder.Write("text.mp4", "hello\n")), StringComparison.Ordinal);
+        Assert.Contains("folder", Refuse(folder.Path), StringComparison.Ordinal);
+        Assert.Contains("no such file", Refuse(folder.File("absent.mp4")), StringComparison.Ordinal);
+        Assert.Contains("audio only", Refuse(Ffmpeg.Make(folder.File("sound.mp4"), "sine=d=1")), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -170,25 +170,25 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData("cut.mkv", "-c:v", "mpeg4")]
     public void Refuses_half_a_video(string name, params string[] output)
     {
-        var path = Ffmpeg.Make(_folder.File("whole" + Path.GetExtension(name)), "testsrc=d=6:s=64x48:r=10", output);
+        var path = Ffmpeg.Make(folder.File("whole" + Path.GetExtension(name)), "testsrc=d=6:s=64x48:r=10", output);
         var bytes = File.ReadAllBytes(path);
-        Assert.Matches("only [0-9]+ of 60 frames can be decoded", Refuse(_folder.Write(name, bytes[..(bytes.Length * 6 / 10)])));
+        Assert.Matches("only [0-9]+ of 60 frames can be decoded", Refuse(folder.Write(name, bytes[..(bytes.Length * 6 / 10)])));
     }
 
     [Fact]
     public void Refuses_a_video_whose_index_is_cut_off()
     {
-        var bytes = File.ReadAllBytes(Ffmpeg.Make(_folder.File("whole.mp4"), Small));
-        Assert.Contains("moov atom not found", Refuse(_folder.Write("cut.mp4", bytes[..(bytes.Length / 2)])), StringComparison.Ordinal);
+        var bytes = File.ReadAllBytes(Ffmpeg.Make(folder.File("whole.mp4"), Small));
+        Assert.Contains("moov atom not found", Refuse(folder.Write("cut.mp4", bytes[..(bytes.Length / 2)])), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Samples_again_when_the_sound_lasts_longer_than_the_pictures()
     {
         // Without a frame count or a duration of its own, the stream seems to last as long as the file.
-        var path = _folder.File("long-sound.flv");
+        var path = folder.File("long-sound.flv");
         Ffmpeg.Run(["-f", "lavfi", "-i", Small, "-f", "lavfi", "-i", "sine=d=20", "-c:v", "flv1", path]);
-        Assert.True(_decoder.Probe(path).FrameCount > 100);
+        Assert.True(decoder.Probe(path).FrameCount > 100);
         Assert.Equal([0, 10], Decode(path, new FrameSampling()).Taken.Numbers);
     }
 
@@ -196,7 +196,7 @@ public sealed class VideoDecoderTests : IDisposable
     [Trait("Category", "Slow")]
     public void Refuses_frames_too_large_for_memory()
     {
-        var path = Ffmpeg.Make(_folder.File("huge.mkv"), "color=red:s=16400x8200:r=1:d=1,format=gray", "-c:v", "ffv1");
+        var path = Ffmpeg.Make(folder.File("huge.mkv"), "color=red:s=16400x8200:r=1:d=1,format=gray", "-c:v", "ffv1");
         Assert.Contains("16400x8200", Refuse(path), StringComparison.Ordinal);
     }
 
@@ -207,7 +207,7 @@ public sealed class VideoDecoderTests : IDisposable
     [InlineData(50.0, null)]
     public void Refuses_impossible_times(double start, double? end)
     {
-        var path = Ffmpeg.Make(_folder.File("a.mp4"), Small);
+        var path = Ffmpeg.Make(folder.File("a.mp4"), Small);
         var error = Assert.Throws<VideoException>(() => Decode(new VideoClip(path, start, end), new FrameSampling()));
         Assert.DoesNotContain('\n', error.Message);
         Assert.Contains("the clip", error.Message, StringComparison.Ordinal);
@@ -216,7 +216,7 @@ public sealed class VideoDecoderTests : IDisposable
     [Fact]
     public void Says_what_to_install_when_ffmpeg_is_missing()
     {
-        var path = Ffmpeg.Make(_folder.File("a.mp4"), Small);
+        var path = Ffmpeg.Make(folder.File("a.mp4"), Small);
         var decoder = new VideoDecoder(new VideoDecoderOptions { Ffprobe = "no-such-ffprobe" });
         var error = Assert.Throws<MvAdapterException>(() => decoder.Probe(path));
         Assert.Contains("apt-get install ffmpeg", error.Message, StringComparison.Ordinal);
@@ -225,8 +225,8 @@ public sealed class VideoDecoderTests : IDisposable
     [Fact]
     public void Kills_a_program_that_does_nothing()
     {
-        var stuck = Script.Write(_folder, "stuck", "exec sleep 100\n");
-        var path = _folder.Write("a.mp4", "anything");
+        var stuck = Script.Write(folder, "stuck", "exec sleep 100\n");
+        var path = folder.Write("a.mp4", "anything");
         var decoder = new VideoDecoder(new VideoDecoderOptions { Ffprobe = stuck, Patience = TimeSpan.FromSeconds(0.3) });
         var error = Assert.Throws<VideoException>(() => decoder.Probe(path));
         Assert.Contains("given up", error.Message, StringComparison.Ordinal);
@@ -244,7 +244,7 @@ public sealed class VideoDecoderTests : IDisposable
     private (TakenFrames Taken, List<Frame> Frames) Decode(VideoClip clip, FrameSampling sampling)
     {
         var frames = new List<Frame>();
-        var taken = _decoder.Decode(clip, sampling, (index, rgb, width, height) =>
+        var taken = decoder.Decode(clip, sampling, (index, rgb, width, height) =>
         {
             if (index == 0) frames.Clear();
             frames.Add(new Frame(rgb.ToArray(), width, height));

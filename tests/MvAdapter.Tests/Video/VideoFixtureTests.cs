@@ -50,7 +50,7 @@ public sealed class VideoFixtureTests
     [MemberData(nameof(Videos))]
     public void Frames_look_as_the_published_ones(string name)
     {
-        var expected = SafetensorsForTests.Read(Fixtures.Find($"video/{Path.ChangeExtension(name, "safetensors")}"), "frames_28x28");
+        var expected = new StoredTensors(Fixtures.Find($"video/{Path.ChangeExtension(name, "safetensors")}")).Values("frames_28x28");
         var processor = new ImageProcessor();
         using var frames = new VideoReader(processor, new FrameSampling()).Read([new VideoClip(Fixtures.Clip(Path.ChangeExtension(name, "mp4")))]).GetEnumerator();
         Assert.True(frames.MoveNext());

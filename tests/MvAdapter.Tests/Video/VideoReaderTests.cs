@@ -8,16 +8,16 @@ namespace MvAdapter.Tests.Video;
 public sealed class VideoReaderTests : IDisposable
 {
     private static readonly ImageProcessor Processor = new(16);
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public void Reads_clips_in_order_and_names_the_bad_one()
     {
         var clips = Enumerable.Range(1, 6)
-            .Select(i => new VideoClip(Ffmpeg.Make(_folder.File($"{i}.mp4"), $"testsrc=d={i}:s=32x24:r=5"))).ToList();
-        clips.Insert(3, new VideoClip(_folder.Write("bad.mp4", "not a video")));
+            .Select(i => new VideoClip(Ffmpeg.Make(folder.File($"{i}.mp4"), $"testsrc=d={i}:s=32x24:r=5"))).ToList();
+        clips.Insert(3, new VideoClip(folder.Write("bad.mp4", "not a video")));
 
         var videos = new VideoReader(Processor, new FrameSampling { MaxFrames = 4 }, parallelism: 3).Read(clips).ToList();
 
@@ -31,7 +31,7 @@ public sealed class VideoReaderTests : IDisposable
     [Fact]
     public void Is_lazy_and_runs_ahead_no_further_than_its_parallelism()
     {
-        var clip = new VideoClip(Ffmpeg.Make(_folder.File("a.mp4"), "testsrc=d=1:s=32x24:r=5"));
+        var clip = new VideoClip(Ffmpeg.Make(folder.File("a.mp4"), "testsrc=d=1:s=32x24:r=5"));
         var asked = 0;
         IEnumerable<VideoClip> Endless()
         {
@@ -47,17 +47,17 @@ public sealed class VideoReaderTests : IDisposable
     {
         var decoder = new VideoDecoder(new VideoDecoderOptions { Ffprobe = "no-such-ffprobe" });
         var reader = new VideoReader(Processor, new FrameSampling(), decoder);
-        var clip = new VideoClip(_folder.Write("a.mp4", "anything"));
+        var clip = new VideoClip(folder.Write("a.mp4", "anything"));
         Assert.Throws<MvAdapterException>(() => reader.Read([clip, clip]).ToList());
     }
 
     [Fact]
     public void Cancelling_ends_the_decoders_within_a_second()
     {
-        var pids = _folder.File("pids");
-        var stuck = Script.Write(_folder, "stuck", $"echo $$ >> '{pids}'\nexec sleep 100\n");
+        var pids = folder.File("pids");
+        var stuck = Script.Write(folder, "stuck", $"echo $$ >> '{pids}'\nexec sleep 100\n");
         var reader = new VideoReader(Processor, new FrameSampling(), new VideoDecoder(new VideoDecoderOptions { Ffprobe = stuck }), 2);
-        var clip = new VideoClip(_folder.Write("a.mp4", "anything"));
+        var clip = new VideoClip(folder.Write("a.mp4", "anything"));
         using var cancellation = new CancellationTokenSource();
         var watch = new Stopwatch();
         var reading = Task.Run(() => reader.Read([clip, clip, clip], cancellation.Token).ToList());

@@ -4,11 +4,11 @@ namespace MvAdapter.Datasets.Shapes;
 internal sealed class Outline
 {
     // Empty for the circle.
-    private readonly (double X, double Y)[] _vertices;
+    private readonly (double X, double Y)[] vertices;
 
     private Outline(string name, params (double X, double Y)[] vertices)
     {
-        (Name, _vertices) = (name, vertices);
+        (Name, this.vertices) = (name, vertices);
         Extent = vertices.Length == 0 ? 1 : vertices.Max(v => Math.Max(Math.Abs(v.X), Math.Abs(v.Y)));
     }
 
@@ -28,11 +28,11 @@ internal sealed class Outline
     /// <summary>The distance of a point from the outline, negative inside.</summary>
     public double Distance(double x, double y)
     {
-        if (_vertices.Length == 0) return Math.Sqrt(x * x + y * y) - 1;
+        if (vertices.Length == 0) return Math.Sqrt(x * x + y * y) - 1;
         var nearest = double.MaxValue;
         var inside = false;
-        var (fromX, fromY) = _vertices[^1];
-        foreach (var (toX, toY) in _vertices)
+        var (fromX, fromY) = vertices[^1];
+        foreach (var (toX, toY) in vertices)
         {
             var (edgeX, edgeY) = (toX - fromX, toY - fromY);
             var along = ((x - fromX) * edgeX + (y - fromY) * edgeY) / (edgeX * edgeX + edgeY * edgeY);

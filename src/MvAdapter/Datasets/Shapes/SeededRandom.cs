@@ -6,7 +6,7 @@ namespace MvAdapter.Datasets.Shapes;
 /// </summary>
 internal sealed class SeededRandom(ulong seed)
 {
-    private ulong _state = seed;
+    private ulong state = seed;
 
     /// <summary>The generator of one item of one stream.</summary>
     public static SeededRandom For(ulong seed, ulong stream, int item)
@@ -18,8 +18,8 @@ internal sealed class SeededRandom(ulong seed)
 
     public ulong NextUInt64()
     {
-        _state += 0x9E3779B97F4A7C15;
-        var z = _state;
+        state += 0x9E3779B97F4A7C15;
+        var z = state;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);
