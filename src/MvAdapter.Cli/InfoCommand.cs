@@ -34,18 +34,11 @@ internal static class InfoCommand
                 ? ClipModel.CreateRandom(config, 0)
                 : ClipCheckpoint.Load(ModelFiles.Resolve(name, null, cancellation));
             using var model = parsed.GetValue(adapter) is { } file ? AdapterCheckpoint.Load(file, backbone, settings)
-                : RetrievalModel.Create(backbone, new MvAdapterMethod(backbone.Config, settings ?? MvAdapterConfig.Preset("msrvtt") with { TiedLayers = LastTwo(backbone.Config) }));
+                : RetrievalModel.Create(backbone, new MvAdapterMethod(backbone.Config, settings ?? new MvAdapterConfig()));
             Print(name, model, parsed.GetValue(json));
             return ExitCode.Success;
         });
         return command;
-    }
-
-    // Without a preset, the MSR-VTT settings on a model of whatever depth.
-    private static int[] LastTwo(ClipConfig clip)
-    {
-        var layers = Math.Min(clip.VisionLayers, clip.TextLayers);
-        return [.. Enumerable.Range(Math.Max(0, layers - 2), Math.Min(2, layers))];
     }
 
     private static void Print(string name, RetrievalModel model, bool json)

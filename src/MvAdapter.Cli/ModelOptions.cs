@@ -60,8 +60,7 @@ internal sealed class ModelOptions
     /// <summary>Sets the threads and reads the options.</summary>
     public ModelSource Source(ParseResult parsed)
     {
-        if (parsed.GetValue(threads) is { } count)
-            TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+        SetThreads(parsed.GetValue(threads));
         if (parsed.GetValue(frames) is < 1) throw new UsageException("--frames must be at least 1");
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
         return new ModelSource(parsed.GetValue(clip)!)
@@ -88,6 +87,13 @@ internal sealed class ModelOptions
         if (file is null) return null;
         if (!File.Exists(file)) throw new InvalidFileException(file, "there is no such file");
         return MvAdapterConfig.FromJson(File.ReadAllText(file), file);
+    }
+
+    /// <summary>Sets the threads of the model's work.</summary>
+    public static void SetThreads(int? threads)
+    {
+        if (threads is { } count)
+            TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
     }
 
     /// <summary>Reads a device and refuses one that is not there.</summary>

@@ -31,14 +31,13 @@ internal static class Terminal
     public static Progress Begin(string what, long total) => new(what, total, IsInteractive ? BarInterval : LineInterval);
 
     /// <summary>Progress of one work; disposing it leaves a clean line.</summary>
-    internal sealed class Progress : IDisposable
+    internal sealed class Progress : IProgress<int>, IDisposable
     {
         private const int BarWidth = 30;
         private readonly string what;
         private readonly TimeSpan interval;
         private readonly System.Diagnostics.Stopwatch clock = System.Diagnostics.Stopwatch.StartNew();
         private TimeSpan last;
-        private long done;
         private bool drawn;
 
         public Progress(string what, long total, TimeSpan interval) => (this.what, Total, this.interval) = (what, total, interval);
@@ -49,7 +48,6 @@ internal static class Terminal
         /// <summary>So many parts are done.</summary>
         public void Report(long count, string detail = "")
         {
-            done = count;
             if (clock.Elapsed - last < interval && !(IsInteractive && count == Total)) return;
             last = clock.Elapsed;
             var rate = count / Math.Max(clock.Elapsed.TotalSeconds, 1e-3);
@@ -65,14 +63,18 @@ internal static class Terminal
             }
         }
 
-        /// <summary>One more part is done.</summary>
-        public void Advance(string detail = "") => Report(done + 1, detail);
+        /// <summary>So many parts are done.</summary>
+        void IProgress<int>.Report(int value) => Report(value);
 
-        /// <summary>Clears the bar.</summary>
-        public void Dispose()
+        /// <summary>Takes the bar off the line, for another message; the next report draws it again.</summary>
+        public void Clear()
         {
             if (drawn) System.Console.Error.Write("\r\u001b[2K");
+            drawn = false;
         }
+
+        /// <summary>Clears the bar.</summary>
+        public void Dispose() => Clear();
 
         private static int Width()
         {

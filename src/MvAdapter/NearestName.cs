@@ -1,7 +1,7 @@
 namespace MvAdapter;
 
 /// <summary>Finds what a mistyped name was probably meant to be.</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>The known name with the fewest edits (insert, delete, replace) away from the given one.</summary>
     public static string Of(string name, IEnumerable<string> known)

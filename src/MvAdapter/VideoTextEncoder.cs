@@ -69,8 +69,7 @@ public sealed class VideoTextEncoder : IDisposable
         RetrievalModel? model = null;
         try
         {
-            if (tokenizer.VocabularySize != clip.Config.VocabularySize)
-                throw new MvAdapterException($"the vocabulary has {tokenizer.VocabularySize} tokens, but {TextForMessage.Quote(source.Clip)} was trained with {clip.Config.VocabularySize}; name the right one by --vocabulary");
+            CheckVocabulary(tokenizer, clip, source.Clip);
             model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
             var frames = Fit("frames", source.Frames, model.Method.MaxFrames, 12);
             var words = Fit("words", source.Words, model.Method.MaxWords, Math.Min(32, clip.Config.ContextLength));
@@ -90,6 +89,13 @@ public sealed class VideoTextEncoder : IDisposable
             : asked ?? adapter ?? usual;
     }
 
+    /// <summary>The tokens of captions, cut to the longest: [N, L] (int64), on the model's device.</summary>
+    public Tensor TokenRows(IReadOnlyList<string> texts)
+    {
+        var rows = texts.Select(text => Tokenizer.EncodeRow(text, Words)).ToArray();
+        return Rows(rows, rows.Max(Length));
+    }
+
     /// <summary>Encodes texts in their order: [texts, E], row-major, each L2-normalised.</summary>
     public float[] EncodeTexts(IReadOnlyList<string> texts, CancellationToken cancellation = default)
     {
@@ -97,15 +103,12 @@ public sealed class VideoTextEncoder : IDisposable
         // Captions of similar length go together, cut to the longest: exact, since padding follows end-of-text under
         // the causal mask.
         var rows = texts.Select(text => Tokenizer.EncodeRow(text, Words)).ToArray();
-        var lengths = Array.ConvertAll(rows, row => Array.IndexOf(row, Tokenizer.EndOfText) + 1);
-        foreach (var batch in Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).Chunk(TextsPerBatch))
+        foreach (var batch in Enumerable.Range(0, rows.Length).OrderBy(i => Length(rows[i])).Chunk(TextsPerBatch))
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = new TensorScope();
             using var inference = new InferenceMode();
-            var length = batch.Max(i => lengths[i]);
-            var ids = batch.SelectMany(i => rows[i].Take(length)).Select(id => (long)id).ToArray();
-            var embeddings = Model.EncodeTexts(Tensor.From(ids, batch.Length, length).To(Model.Device)).ToFloats();
+            var embeddings = Model.EncodeTexts(Rows([.. batch.Select(i => rows[i])], Length(rows[batch[^1]]))).ToFloats();
             for (var k = 0; k < batch.Length; k++) embeddings.AsSpan(k * Width, Width).CopyTo(result.AsSpan(batch[k] * Width));
         }
         return result;
@@ -137,6 +140,19 @@ public sealed class VideoTextEncoder : IDisposable
         Model.Dispose();
         owned.Dispose();
     }
+
+    /// <summary>Refuses a vocabulary of another CLIP.</summary>
+    internal static void CheckVocabulary(ClipTokenizer tokenizer, ClipModel clip, string name)
+    {
+        if (tokenizer.VocabularySize != clip.Config.VocabularySize)
+            throw new MvAdapterException($"the vocabulary has {tokenizer.VocabularySize} tokens, but {TextForMessage.Quote(name)} was trained with {clip.Config.VocabularySize}; name the right one by --vocabulary");
+    }
+
+    /// <summary>The tokens of a row up to and including end-of-text.</summary>
+    private int Length(int[] row) => Array.IndexOf(row, Tokenizer.EndOfText) + 1;
+
+    private Tensor Rows(int[][] rows, int length) =>
+        Tensor.From(rows.SelectMany(row => row.Take(length)).Select(id => (long)id).ToArray(), rows.Length, length).To(Model.Device);
 
     private List<EncodedVideo> EncodeBatch(List<VideoFrames> batch)
     {

@@ -24,10 +24,10 @@ public sealed record MvAdapterConfig
     public double Scale { get; init; } = 0.1;
 
     /// <summary>Where the tied factor acts; null for no tying.</summary>
-    public Tying? Tying { get; init; }
+    public Tying? Tying { get; init; } = new(Down: true, Out: true);
 
-    /// <summary>The layers whose branches share a factor, counted from 0.</summary>
-    public IReadOnlyList<int> TiedLayers { get; init; } = [];
+    /// <summary>The layers whose branches share a factor, counted from 0, or from the last as -1.</summary>
+    public IReadOnlyList<int> TiedLayers { get; init; } = [-2, -1];
 
     /// <summary>Blocks in the Kronecker product of the paper's first version; 0 for none.</summary>
     public int Kronecker { get; init; }
@@ -64,6 +64,12 @@ public sealed record MvAdapterConfig
     /// <summary>All fields as one JSON object, which <see cref="FromJson"/> reads.</summary>
     public string ToJson() => SettingsJson.Write(this);
 
+    /// <summary>The same settings for a model of so many layers: the tied layers counted from 0, or none without tying.</summary>
+    public MvAdapterConfig For(int layers) => this with
+    {
+        TiedLayers = Tying is null ? [] : [.. TiedLayers.Select(layer => layer < 0 ? Math.Max(0, layer + layers) : layer).Distinct().Order()],
+    };
+
     /// <summary>Refuses what no model can have.</summary>
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>
     public void Validate(int layers)
@@ -74,8 +80,6 @@ public sealed record MvAdapterConfig
         Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
         Require(FactorDim > 0, "factor_dim must be positive");
         Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
-        Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");
-        Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
         Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
             "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
 

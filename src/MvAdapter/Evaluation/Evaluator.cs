@@ -45,7 +45,7 @@ public static class Evaluator
     /// <param name="cancellation">Ends the work between batches.</param>
     /// <exception cref="MvAdapterException">Not one video can be read.</exception>
     public static RetrievalEvaluation Evaluate(
-        VideoTextEncoder encoder, Dataset dataset, Func<IEnumerable<VideoClip>, CancellationToken, IEnumerable<VideoFrames>>? read = null,
+        VideoTextEncoder encoder, Dataset dataset, ClipReader? read = null,
         IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         var samples = dataset.Samples;

@@ -44,19 +44,12 @@ public static class ResultsFile
     public static void Write(string path, IEnumerable<RetrievalReport> reports)
     {
         ArgumentNullException.ThrowIfNull(reports);
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(reports, Json);
-        var partial = path + ".partial";
-        try
-        {
-            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            File.WriteAllBytes(partial, [.. bytes, (byte)'\n']);
-            File.Move(partial, path, overwrite: true);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidFileException(path, $"cannot be written: {FirstLine(error.Message)}", error);
-        }
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+        AtomicFile.WriteText(path, ToJson(reports) + "\n");
     }
+
+    /// <summary>The JSON array.</summary>
+    public static string ToJson(IEnumerable<RetrievalReport> reports) => JsonSerializer.Serialize(reports, Json);
 
     /// <summary>Adds results to a file, which need not exist; a result of the same method and seed is replaced.</summary>
     public static void Merge(string path, IEnumerable<RetrievalReport> reports) =>

@@ -8,6 +8,7 @@ namespace MvAdapter.Training;
 /// </summary>
 public sealed class BatchSampler
 {
+    private const int UsualBatchSize = 16;
     private readonly IReadOnlyList<TrainingPair> pairs;
     private readonly int batchSize;
     private readonly bool distinct;
@@ -15,20 +16,24 @@ public sealed class BatchSampler
 
     /// <summary>A sampler over all pairs.</summary>
     /// <param name="pairs">Every video with each of its captions.</param>
-    /// <param name="batchSize">Pairs in a batch.</param>
+    /// <param name="batchSize">Pairs in a batch; 0 for 16, or for all that a small dataset has.</param>
     /// <param name="distinct">Whether a video or a caption may stand in a batch but once.</param>
     /// <param name="seed">The run's seed.</param>
     /// <exception cref="UsageException">The batch cannot be filled.</exception>
     public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed)
     {
-        (this.pairs, this.batchSize, this.distinct, this.seed) = (pairs, batchSize, distinct, (ulong)seed);
+        (this.pairs, this.distinct, this.seed) = (pairs, distinct, (ulong)seed);
         var available = distinct
             ? Math.Min(pairs.Select(pair => pair.Sample.Id).Distinct().Count(), pairs.Select(pair => pair.Caption).Distinct().Count())
             : pairs.Count;
         if (batchSize > available)
             throw new UsageException($"batch_size {batchSize} exceeds the {available} {(distinct ? "different videos (or captions)" : "pairs")} of the training set; choose a smaller batch");
+        this.batchSize = batchSize > 0 ? batchSize : Math.Min(UsualBatchSize, available);
         BatchesPerEpoch = Epoch(0).Count;
     }
+
+    /// <summary>Pairs in a batch.</summary>
+    public int BatchSize => batchSize;
 
     /// <summary>Batches of the first epoch. With distinct batches, later epochs may have one or two more or fewer.</summary>
     public int BatchesPerEpoch { get; }

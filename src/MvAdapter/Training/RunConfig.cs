@@ -43,8 +43,8 @@ public sealed record RunConfig
     /// <summary>Candidate frames per second, or <c>all</c>.</summary>
     public string Fps { get; init; } = "1";
 
-    /// <summary>Pairs in a contrastive batch.</summary>
-    public int BatchSize { get; init; } = 16;
+    /// <summary>Pairs in a contrastive batch; 0 for 16, or for all of a dataset that has fewer.</summary>
+    public int BatchSize { get; init; }
 
     /// <summary>Batches whose gradients are summed before a step.</summary>
     public int Accumulation { get; init; } = 1;
@@ -124,7 +124,7 @@ public sealed record RunConfig
     {
         Require(Clip.Length > 0, "clip", "names no backbone; give a path or hf:openai/clip-vit-base-patch16");
         Require(Annotations.Length > 0, "annotations", "names no folder or file");
-        Require(BatchSize > 1, "batch_size", "must be at least 2: a pair is compared with the others of its batch");
+        Require(BatchSize is 0 or > 1, "batch_size", "must be at least 2: a pair is compared with the others of its batch");
         Require(Accumulation > 0, "accumulation", "must be at least 1");
         Require(Epochs > 0, "epochs", "must be at least 1");
         Require(Steps >= 0, "steps", "must not be negative");

@@ -20,7 +20,7 @@ public sealed class Trainer : IDisposable
     private readonly TrainingStep trainingStep;
     private readonly BatchSampler sampler;
     private readonly Dataset? validation;
-    private readonly FrameSource frames;
+    private readonly ClipReader read;
     private readonly HashSet<string> skipped = new(StringComparer.Ordinal);
     private RunProgress progress = new();
 
@@ -36,7 +36,7 @@ public sealed class Trainer : IDisposable
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
-        frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache);
+        read = loaded.Encoder.Reader.Read;
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
         if (File.Exists(folder.Checkpoint))
         {
@@ -90,7 +90,6 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         trainingStep.Dispose();
-        frames.Dispose();
         loaded.Dispose();
     }
 
@@ -98,11 +97,11 @@ public sealed class Trainer : IDisposable
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
         using var batches = Batches(progress.Step).GetEnumerator();
-        using var videos = frames.Read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
+        using var videos = read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
         var clock = Stopwatch.StartNew();
         var lastCheckpoint = TimeSpan.Zero;
-        var estimate = new RunEstimate(progress.Step, TotalSteps, config.BatchSize * config.Accumulation);
+        var estimate = new RunEstimate(progress.Step, TotalSteps, sampler.BatchSize * config.Accumulation);
         while (!Finished)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -127,7 +126,7 @@ public sealed class Trainer : IDisposable
                 Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
             };
             log.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
-            options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, config.BatchSize * config.Accumulation / seconds));
+            options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
 
             var evaluated = validation is not null && (Finished || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
             if (evaluated) Validate(log, cancellation);
@@ -183,7 +182,7 @@ public sealed class Trainer : IDisposable
 
     private void Validate(TrainingLog log, CancellationToken cancellation)
     {
-        var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation);
+        var result = Evaluator.Evaluate(Encoder, validation!, read, null, cancellation);
         var (t2v, v2t) = (result.TextToVideo.R1, result.VideoToText.R1);
         log.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
         var better = progress.Best is not { } best || t2v + v2t > best;

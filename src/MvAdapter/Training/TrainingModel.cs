@@ -5,13 +5,11 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Training;
 
-/// <summary>The backbone, the method over it and the encoder around both, as a config names them.</summary>
+/// <summary>The method over its backbone and the encoder around both, as a config names them.</summary>
 internal sealed class TrainingModel : IDisposable
 {
-    private readonly ClipModel backbone;
-
-    private TrainingModel(ClipModel backbone, RetrievalModel model, VideoTextEncoder encoder, DType precision) =>
-        (this.backbone, Model, Encoder, Precision) = (backbone, model, encoder, precision);
+    private TrainingModel(RetrievalModel model, VideoTextEncoder encoder, DType precision) =>
+        (Model, Encoder, Precision) = (model, encoder, precision);
 
     public RetrievalModel Model { get; }
 
@@ -25,26 +23,22 @@ internal sealed class TrainingModel : IDisposable
         var tokenizer = ClipTokenizer.Load(config.Vocabulary.Length > 0 ? config.Vocabulary : ModelFiles.FindVocabulary(path, null, cancellation));
         var definition = Methods.Find(config.Method);
         var precision = config.Precision == "bf16" ? DType.BFloat16 : DType.Float32;
-        var clip = ClipCheckpoint.Load(path, device);
+        // The model shares what it needs of the backbone, so the rest (such as weights that it holds in bfloat16) can go.
+        using var clip = ClipCheckpoint.Load(path, device);
         RetrievalModel? model = null;
         try
         {
             VideoTextEncoder.CheckVocabulary(tokenizer, clip, config.Clip);
             if (config.Words > clip.Config.ContextLength) throw new UsageException($"words {config.Words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
             model = RetrievalModel.Create(clip, definition.Create(clip.Config, definition.Complete(config.Settings, config.Frames, config.Words), (ulong)config.Seed, device), precision);
-            return new TrainingModel(clip, model, new VideoTextEncoder(model, tokenizer, config.FrameSampling(), config.Words), precision);
+            return new TrainingModel(model, new VideoTextEncoder(model, tokenizer, config.FrameSampling(), config.Words), precision);
         }
         catch
         {
             model?.Dispose();
-            clip.Dispose();
             throw;
         }
     }
 
-    public void Dispose()
-    {
-        Model.Dispose();
-        backbone.Dispose();
-    }
+    public void Dispose() => Model.Dispose();
 }

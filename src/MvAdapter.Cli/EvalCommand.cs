@@ -1,0 +1,78 @@
+using System.CommandLine;
+using System.Globalization;
+using MvAdapter.Datasets;
+using MvAdapter.Evaluation;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Cli;
+
+/// <summary><c>eval</c>: retrieval measured as the paper does.</summary>
+internal static class EvalCommand
+{
+    private const int WorstShown = 10;
+
+    public static Command Create()
+    {
+        var command = new Command("eval", """
+            Measures retrieval on a split: R@1, R@5, R@10, median and mean rank, text to video and video to text.
+
+            Examples:
+              ./run eval --clip hf:openai/clip-vit-base-patch16 --videos clips/ --captions captions.csv
+              ./run eval --clip ViT-B-16.pt --adapter runs/msrvtt/adapter.safetensors --dataset msrvtt --annotations msrvtt/ --videos msrvtt/videos/ --json
+            """);
+        var model = new ModelOptions(command);
+        var dataset = new Option<string>("--dataset") { Description = $"One of {string.Join(", ", DatasetSource.All.Select(source => source.Name))}", DefaultValueFactory = _ => "captions" };
+        var annotations = new Option<string?>("--annotations") { Description = "The folder of the annotation files, or the caption file", HelpName = "PATH" };
+        var captions = new Option<string?>("--captions") { Description = "A CSV, TSV or JSONL of video, caption[, start, end, split]: short for --dataset captions --annotations FILE", HelpName = "FILE" };
+        var videos = new Option<string?>("--videos") { Description = "The folder of the videos (by default that of the annotations)", HelpName = "DIR" };
+        var split = new Option<string>("--split") { Description = "train, val or test", DefaultValueFactory = _ => "test" };
+        var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
+        var dualSoftmax = new Option<bool>("--dual-softmax") { Description = "Re-weight scores by a softmax over the other side; uses all queries at once, so it is not comparable with the plain table" };
+        var temperature = new Option<double>("--temperature") { Description = "Factor on the scores in --dual-softmax", DefaultValueFactory = _ => 100 };
+        var ranks = new Option<string?>("--ranks") { Description = "Write every query's rank and first five as CSV", HelpName = "FILE.csv" };
+        var worst = new Option<bool>("--worst") { Description = "Print the worst queries with their first five" };
+        var json = new Option<bool>("--json") { Description = "Print a JSON array, one object a method" };
+        foreach (var option in new Option[] { dataset, annotations, captions, videos, split, strict, dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
+        command.Runs((parsed, cancellation) =>
+        {
+            var captionFile = parsed.GetValue(captions);
+            var path = captionFile ?? parsed.GetValue(annotations) ?? throw new UsageException("nothing to evaluate: give --captions FILE, or --dataset NAME --annotations PATH");
+            if (parsed.GetValue(ranks) is { } target) OutputPath.Check(target);
+            var data = DatasetSource.Load(captionFile is null ? parsed.GetValue(dataset)! : "captions", new DatasetOptions
+            {
+                Annotations = path,
+                Videos = parsed.GetValue(videos),
+                Split = SplitNames.Parse(parsed.GetValue(split)!),
+                Strict = parsed.GetValue(strict),
+            });
+            using var encoder = model.Load(parsed, cancellation);
+            RetrievalEvaluation result;
+            using (var bar = Terminal.Begin("videos", data.Samples.Count))
+                result = Evaluator.Evaluate(encoder, data, null, bar, cancellation);
+            if (parsed.GetValue(dualSoftmax)) result = result.WithDualSoftmax(parsed.GetValue(temperature));
+            if (parsed.GetValue(ranks) is { } file) RankedQuery.WriteCsv(file, result.Queries());
+            Print(encoder, result, parsed.GetValue(json), parsed.GetValue(worst));
+            return data.Samples.Count > result.VideoIds.Count ? ExitCode.Partial : ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static void Print(VideoTextEncoder encoder, RetrievalEvaluation result, bool json, bool worst)
+    {
+        var report = Reports.Of(encoder.Model, 0, result, 0, TorchRuntime.Memory(encoder.Model.Device).Peak);
+        if (json) Console.WriteLine(ResultsFile.ToJson([report]));
+        else
+        {
+            Console.WriteLine(ResultTable.From([report], encoder.Model.Clip.Parameters.ElementCount).ToText());
+            Console.WriteLine($"{result.Captions.Count} captions, {result.VideoIds.Count} videos");
+        }
+        if (result.Missing.Count > 0)
+            Terminal.Warn($"{result.Missing.Count} of {result.Missing.Count + result.VideoIds.Count} videos are missing, so the numbers are not the benchmark's: {string.Join(", ", result.Missing.Take(10).Select(id => TextForMessage.Quote(id, 60)))}{(result.Missing.Count > 10 ? ", ..." : "")}");
+        if (!worst) return;
+        foreach (var query in RankedQuery.Worst(result.Queries(), WorstShown))
+        {
+            Terminal.Say(string.Create(CultureInfo.InvariantCulture, $"rank {query.Rank}: \"{TextForMessage.Quote(query.Caption, 100)}\" ({query.Video})"));
+            foreach (var found in query.Top) Terminal.Say(string.Create(CultureInfo.InvariantCulture, $"    {found.Score:0.000}  {found.Id}"));
+        }
+    }
+}

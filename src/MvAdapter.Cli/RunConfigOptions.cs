@@ -1,0 +1,76 @@
+using System.CommandLine;
+using MvAdapter.Adapters;
+using MvAdapter.Training;
+
+namespace MvAdapter.Cli;
+
+/// <summary>A run's config from the command line: a preset, then a YAML file, then flags, each over the one before.</summary>
+internal sealed class RunConfigOptions
+{
+    private static readonly Dictionary<string, string> Descriptions = new(StringComparer.Ordinal)
+    {
+        ["dataset"] = "msrvtt, msrvtt-7k, msvd, lsmdc, didemo, activitynet, moving-shapes or captions",
+        ["annotations"] = "The folder of the annotation files, or the caption file",
+        ["videos"] = "The folder of the videos (by default that of the annotations)",
+        ["clip"] = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
+        ["vocabulary"] = "BPE vocabulary, where it does not lie beside the CLIP",
+        ["method"] = $"What adapts CLIP: {string.Join(", ", Methods.All.Select(method => method.Name))}",
+        ["frames"] = "Most frames of a video",
+        ["words"] = "Most tokens of a caption",
+        ["sampling"] = "Which frames are taken: uniform, floor, head, tail or symmetric",
+        ["fps"] = "Candidate frames per second, or all",
+        ["batch_size"] = "Pairs in a contrastive batch (0: 16, or all of a smaller dataset)",
+        ["accumulation"] = "Batches whose gradients make one step",
+        ["epochs"] = "Passes over the training pairs",
+        ["steps"] = "Steps of the optimiser, in place of epochs",
+        ["adapter_lr"] = "Learning rate of what the method adds (also --lr)",
+        ["clip_lr"] = "Learning rate of what trains of CLIP",
+        ["weight_decay"] = "Weight decay",
+        ["warmup"] = "Part of the run in which the learning rate rises",
+        ["distinct_batches"] = "Whether a video or a caption may stand in a batch but once",
+        ["precision"] = "fp32 or bf16",
+        ["seed"] = "Decides initial values, the order of the pairs, and dropout",
+        ["evaluate_every"] = "Steps between evaluations on the validation split; 0: each epoch, -1: never",
+        ["patience"] = "Evaluations without a better one after which training stops; 0: never",
+    };
+
+    private readonly Option<string?> preset = new("--preset") { Description = $"A published recipe: {string.Join(", ", RunConfig.Presets.Keys)}", HelpName = "NAME" };
+    private readonly Option<string?> file = new("--config") { Description = "A YAML file of the fields below", HelpName = "FILE.yaml" };
+    private readonly Option<string?> captions = new("--captions") { Description = "A CSV, TSV or JSONL of video, caption[, start, end, split]: short for --dataset captions --annotations FILE", HelpName = "FILE" };
+    private readonly Option<string[]> set = new("--set") { Description = "A setting of the method, such as bottleneck=32", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
+    private readonly List<(string Field, Option<string?> Option)> fields = [];
+
+    /// <summary>Adds the options to a command: one for every field of <see cref="RunConfig"/>.</summary>
+    public RunConfigOptions(Command command)
+    {
+        foreach (var option in new Option[] { preset, file, captions, set }) command.Add(option);
+        foreach (var (field, description) in Descriptions)
+        {
+            var option = new Option<string?>("--" + field.Replace('_', '-')) { Description = description, HelpName = "VALUE" };
+            if (field == "adapter_lr") option.Aliases.Add("--lr");
+            fields.Add((field, option));
+            command.Add(option);
+        }
+    }
+
+    /// <summary>The config that the command line describes.</summary>
+    /// <exception cref="MvAdapterException">A preset, file, field or value is wrong.</exception>
+    public RunConfig Read(ParseResult parsed)
+    {
+        var config = new RunConfig();
+        if (parsed.GetValue(preset) is { } name)
+            config = RunConfig.Presets.TryGetValue(name, out var recipe) ? recipe
+                : throw new UsageException($"no preset is called '{TextForMessage.Quote(name, 60)}'; did you mean {NearestName.Of(name, RunConfig.Presets.Keys)}? Known: {string.Join(", ", RunConfig.Presets.Keys)}");
+        if (parsed.GetValue(file) is { } path) config = RunConfigFile.Read(path, config);
+        if (parsed.GetValue(captions) is { } captionFile) config = config with { Dataset = "captions", Annotations = captionFile };
+        foreach (var (field, option) in fields)
+            if (parsed.GetValue(option) is { } text) config = RunConfigFile.With(config, field, text);
+        foreach (var setting in parsed.GetValue(set) ?? [])
+        {
+            var equals = setting.IndexOf('=', StringComparison.Ordinal);
+            if (equals < 1) throw new UsageException($"--set takes KEY=VALUE, not '{TextForMessage.Quote(setting, 60)}'");
+            config = config.WithSetting(setting[..equals], RunConfigFile.ToJson(setting[(equals + 1)..]));
+        }
+        return config;
+    }
+}
