@@ -14,6 +14,7 @@ internal static class Program
         {
             EmbedCommand.Create(),
             InfoCommand.Create(),
+            PrepareCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);
         if (arguments.Length == 0) arguments = ["--help"];

@@ -1,0 +1,47 @@
+namespace MvAdapter.Video;
+
+/// <summary>
+/// The pictures of clips in any order: from the frame cache where it has them, else by decoding, ahead of the caller
+/// either way. Whoever reads need not know which.
+/// </summary>
+public sealed class FrameSource : IDisposable
+{
+    private readonly VideoReader reader;
+    private readonly FrameCache? cache;
+
+    /// <summary>Reads by <paramref name="reader"/> what is not in <paramref name="cache"/>, which this source disposes.</summary>
+    public FrameSource(VideoReader reader, FrameCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        cache?.RefuseOther(reader);
+        (this.reader, this.cache) = (reader, cache);
+    }
+
+    /// <summary>Opens the cache of a folder; without a folder every clip is decoded.</summary>
+    /// <param name="reader">Decodes, and says which frames of which size are wanted.</param>
+    /// <param name="cacheFolder">A folder that <see cref="FrameCache.Prepare"/> has filled, or null.</param>
+    /// <param name="warn">Told, in one line each, of damage found in the cache.</param>
+    /// <exception cref="InvalidFileException">There is no cache in the folder.</exception>
+    public static FrameSource Open(VideoReader reader, string? cacheFolder, Action<string>? warn = null)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        return new FrameSource(reader, cacheFolder is null ? null : FrameCache.Open(cacheFolder, reader.Sampling, reader.ImageSize, warn));
+    }
+
+    /// <summary>Reads one clip on the calling thread.</summary>
+    public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return cache is not null && cache.TryRead(clip, out var frames) ? frames : reader.Read(clip, cancellation);
+    }
+
+    /// <summary>Reads clips in their order; one that cannot be read comes with its <see cref="VideoFrames.Error"/>.</summary>
+    public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(clips);
+        return reader.ReadAhead(clips, Read, cancellation);
+    }
+
+    /// <summary>Closes the cache.</summary>
+    public void Dispose() => cache?.Dispose();
+}
