@@ -25,13 +25,11 @@ internal sealed class ModelOptions
     private readonly Option<string?> adapter = new("--adapter") { Description = "Adapter checkpoint: .safetensors, or a published .pth", HelpName = "FILE" };
     private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
     private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
-    private readonly Option<int?> frames = new("--frames") { Description = "Most frames of a video (by default the adapter's number, else 12)", HelpName = "N" };
     private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default the adapter's number, else 32)", HelpName = "N" };
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
-    private readonly Option<string> sampling = new("--sampling") { Description = "Which frames are taken: uniform, floor, head, tail or symmetric", DefaultValueFactory = _ => "uniform" };
-    private readonly Option<string> fps = new("--fps") { Description = "Candidate frames per second, or all", DefaultValueFactory = _ => "1" };
+    private readonly SamplingOptions sampling;
 
     /// <summary>Adds the options to a command.</summary>
     public ModelOptions(Command command, bool withAdapter = true)
@@ -45,7 +43,8 @@ internal sealed class ModelOptions
             command.Add(preset);
             command.Add(adapterConfig);
         }
-        foreach (var option in new Option[] { frames, words, sampling, fps, precision, device, threads }) command.Add(option);
+        sampling = new SamplingOptions(command, "by default the adapter's number, else 12");
+        foreach (var option in new Option[] { words, precision, device, threads }) command.Add(option);
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
@@ -61,7 +60,6 @@ internal sealed class ModelOptions
     public ModelSource Source(ParseResult parsed)
     {
         SetThreads(parsed.GetValue(threads));
-        if (parsed.GetValue(frames) is < 1) throw new UsageException("--frames must be at least 1");
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
         return new ModelSource(parsed.GetValue(clip)!)
         {
@@ -70,14 +68,13 @@ internal sealed class ModelOptions
             AdapterConfig = AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig)),
             Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
             Device = ParseDevice(parsed.GetValue(device)!),
-            Frames = parsed.GetValue(frames),
+            Frames = sampling.Frames(parsed),
             Words = parsed.GetValue(words),
         };
     }
 
     /// <summary>Which frames are taken.</summary>
-    public FrameSampling Sampling(ParseResult parsed) =>
-        FrameSampling.Parse($"{parsed.GetValue(sampling)} max_frames={parsed.GetValue(frames) ?? 12} fps={parsed.GetValue(fps)}");
+    public FrameSampling Sampling(ParseResult parsed) => sampling.Sampling(parsed);
 
     /// <summary>The settings that a preset or a file names; null when neither is given.</summary>
     public static MvAdapterConfig? AdapterSettings(string? preset, string? file)

@@ -16,6 +16,7 @@ internal static class Program
             InfoCommand.Create(),
             TrainCommand.Create(),
             EvalCommand.Create(),
+            PrepareCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);
         if (arguments.Length == 0) arguments = ["--help"];

@@ -5,7 +5,7 @@ namespace MvAdapter.Datasets;
 /// <summary>
 /// Anything: one record a caption, as JSONL, CSV or TSV, with <c>video</c>, <c>caption</c> and optionally <c>start</c>,
 /// <c>end</c> (seconds), <c>split</c> and <c>reversal_of</c>. Records of one clip make one sample of several captions;
-/// records without a split belong to all of them.
+/// records without a split belong to train and test, so that a plain list can be trained and tried on.
 /// </summary>
 internal static class CaptionFile
 {
@@ -22,7 +22,7 @@ internal static class CaptionFile
     }
 
     private static IEnumerable<Annotation> Read(string path, Split split, IEnumerable<(int Line, Record Record)> records) =>
-        records.Where(item => Check(path, item.Line, item.Record) is not { } own || own == split)
+        records.Where(item => Check(path, item.Line, item.Record) is not { } own ? split != Split.Val : own == split)
             .Select(item => item.Record)
             .GroupBy(record => (record.Video, record.Start, record.End))
             .Select(clip => new Annotation(IdOf(clip.First()), [.. clip.Select(record => record.Caption.Trim())])

@@ -68,7 +68,8 @@ public static class Evaluator
                 kept.Add(done);
                 videos.AddRange(video.Embedding);
             }
-            progress?.Report(++done);
+            done++;
+            progress?.Report(done);
         }
         if (kept.Count == 0) throw new MvAdapterException($"none of the {samples.Count} videos of {dataset.Name} can be read; the first: {first?.Message}");
 

@@ -45,14 +45,5 @@ internal static class TfRecord
         return data;
     }
 
-    internal static uint Crc32C(ReadOnlySpan<byte> data)
-    {
-        var crc = uint.MaxValue;
-        for (; data.Length >= sizeof(ulong); data = data[sizeof(ulong)..])
-            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(data));
-        foreach (var value in data) crc = BitOperations.Crc32C(crc, value);
-        return ~crc;
-    }
-
-    private static uint MaskedCrc32C(ReadOnlySpan<byte> data) => unchecked(BitOperations.RotateRight(Crc32C(data), 15) + 0xa282ead8u);
+    private static uint MaskedCrc32C(ReadOnlySpan<byte> data) => unchecked(BitOperations.RotateRight(Crc32C.Of(data), 15) + 0xa282ead8u);
 }

@@ -13,6 +13,8 @@ namespace MvAdapter.Training;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
+    /// <summary>Decoded frames that a run keeps in memory: 13,000 frames of 224 pixels.</summary>
+    private const long MemoryForFrames = 2_000_000_000;
     private readonly RunConfig config;
     private readonly TrainerOptions options;
     private readonly RunFolder folder;
@@ -20,7 +22,7 @@ public sealed class Trainer : IDisposable
     private readonly TrainingStep trainingStep;
     private readonly BatchSampler sampler;
     private readonly Dataset? validation;
-    private readonly ClipReader read;
+    private readonly FrameSource frames;
     private readonly HashSet<string> skipped = new(StringComparer.Ordinal);
     private RunProgress progress = new();
 
@@ -36,7 +38,7 @@ public sealed class Trainer : IDisposable
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
-        read = loaded.Encoder.Reader.Read;
+        frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache, MemoryForFrames, Say);
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
         if (File.Exists(folder.Checkpoint))
         {
@@ -90,6 +92,7 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         trainingStep.Dispose();
+        frames.Dispose();
         loaded.Dispose();
     }
 
@@ -97,7 +100,7 @@ public sealed class Trainer : IDisposable
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
         using var batches = Batches(progress.Step).GetEnumerator();
-        using var videos = read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
+        using var videos = frames.Read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
         var clock = Stopwatch.StartNew();
         var lastCheckpoint = TimeSpan.Zero;
@@ -182,7 +185,7 @@ public sealed class Trainer : IDisposable
 
     private void Validate(TrainingLog log, CancellationToken cancellation)
     {
-        var result = Evaluator.Evaluate(Encoder, validation!, read, null, cancellation);
+        var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation);
         var (t2v, v2t) = (result.TextToVideo.R1, result.VideoToText.R1);
         log.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
         var better = progress.Best is not { } best || t2v + v2t > best;

@@ -50,6 +50,9 @@ public sealed class VideoReader
     /// <summary>Which frames are taken.</summary>
     public FrameSampling Sampling { get; }
 
+    /// <summary>Width and height of the pictures.</summary>
+    public int ImageSize => _processor.Size;
+
     /// <summary>
     /// Reads clips in their order. One that cannot be decoded comes with its <see cref="VideoFrames.Error"/>; the caller
     /// goes on and names it at the end. Leaving the enumeration, or cancelling, ends the decoders.
@@ -57,7 +60,7 @@ public sealed class VideoReader
     public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(clips);
-        return ReadAhead(clips, cancellation);
+        return ReadAhead(clips, Read, cancellation);
     }
 
     /// <summary>Reads one clip on the calling thread.</summary>
@@ -83,7 +86,9 @@ public sealed class VideoReader
         }
     }
 
-    private IEnumerable<VideoFrames> ReadAhead(IEnumerable<VideoClip> clips, CancellationToken cancellation)
+    /// <summary>Reads clips in their order by <paramref name="read"/>, several at once.</summary>
+    internal IEnumerable<VideoFrames> ReadAhead(
+        IEnumerable<VideoClip> clips, Func<VideoClip, CancellationToken, VideoFrames> read, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var ahead = new Queue<Task<VideoFrames>>();
@@ -92,7 +97,7 @@ public sealed class VideoReader
             foreach (var clip in clips)
             {
                 if (ahead.Count == parallelism) yield return ahead.Dequeue().GetAwaiter().GetResult();
-                ahead.Enqueue(Start(clip, stop.Token));
+                ahead.Enqueue(Start(() => read(clip, stop.Token)));
             }
             while (ahead.TryDequeue(out var next)) yield return next.GetAwaiter().GetResult();
         }
@@ -106,6 +111,6 @@ public sealed class VideoReader
     }
 
     // A thread of its own: it blocks on ffmpeg's pipe, and the pool's few threads are for work.
-    private Task<VideoFrames> Start(VideoClip clip, CancellationToken cancellation) =>
-        Task.Factory.StartNew(() => Read(clip, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    private static Task<VideoFrames> Start(Func<VideoFrames> read) =>
+        Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }

@@ -13,10 +13,10 @@ public sealed class EventFileTests
     [Fact]
     public void Checksums_agree_with_rfc_3720()
     {
-        Assert.Equal(0xe3069283u, TfRecord.Crc32C("123456789"u8));
-        Assert.Equal(0x8a9136aau, TfRecord.Crc32C(new byte[32]));
-        Assert.Equal(0x62a8ab43u, TfRecord.Crc32C(Enumerable.Repeat((byte)0xff, 32).ToArray()));
-        Assert.Equal(0x46dd794eu, TfRecord.Crc32C(Enumerable.Range(0, 32).Select(i => (byte)i).ToArray()));
+        Assert.Equal(0xe3069283u, Crc32C.Of("123456789"u8));
+        Assert.Equal(0x8a9136aau, Crc32C.Of(new byte[32]));
+        Assert.Equal(0x62a8ab43u, Crc32C.Of(Enumerable.Repeat((byte)0xff, 32).ToArray()));
+        Assert.Equal(0x46dd794eu, Crc32C.Of(Enumerable.Range(0, 32).Select(i => (byte)i).ToArray()));
     }
 
     [Fact]
