@@ -61,8 +61,11 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     public static RetrievalModel ZeroShot(ClipModel backbone) => new(backbone.Derive(static (_, _) => null));
 
     /// <summary>A model to train: the method over a backbone whose trained parameters are copied, the rest shared.</summary>
-    public static RetrievalModel Create(ClipModel backbone, Method method) =>
-        new(backbone.Derive((name, tensor) => method.Trains(name) ? TrainableCopy(tensor) : null), method);
+    public static RetrievalModel Create(ClipModel backbone, Method method)
+    {
+        method.InitializeFrom(backbone);
+        return new RetrievalModel(backbone.Derive((name, tensor) => method.Trains(name) ? TrainableCopy(tensor) : null), method);
+    }
 
     /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() =>

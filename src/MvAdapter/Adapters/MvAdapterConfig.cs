@@ -68,20 +68,17 @@ public sealed record MvAdapterConfig
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>
     public void Validate(int layers)
     {
-        Require(Frames > 0 && Words > 1, "frames and words must be positive");
-        Require(Bottleneck > 0 && Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
-        Require(Kronecker >= 0, "kronecker must not be negative");
-        Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
-        Require(FactorDim > 0, "factor_dim must be positive");
-        Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
-        Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");
-        Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
-        Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
+        Setting.RequireWidth("frames", Frames);
+        Setting.RequireWidth("words", Words);
+        Setting.RequireWidth("bottleneck", Bottleneck);
+        Setting.RequireWidth("factor_dim", FactorDim);
+        Setting.Require(Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
+        Setting.RequireWithin("kronecker", Kronecker, 0, Bottleneck);
+        Setting.Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
+        Setting.Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
+        Setting.Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");
+        Setting.Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
+        Setting.Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
             "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
-
-        static void Require(bool holds, string why)
-        {
-            if (!holds) throw new MvAdapterException($"the adapter's settings do not fit: {why}");
-        }
     }
 }
