@@ -2,6 +2,19 @@ using System.Text.Json.Serialization;
 
 namespace MvAdapter.Adapters;
 
+/// <summary>The branches of CLIP that a method adapts.</summary>
+public enum AdaptedBranches
+{
+    /// <summary>Video and text.</summary>
+    Both,
+
+    /// <summary>Video alone.</summary>
+    Video,
+
+    /// <summary>Text alone: embeddings of videos stay those of zero-shot CLIP.</summary>
+    Text,
+}
+
 /// <summary>The hyper-parameters of MV-Adapter. Presets are the published settings of the five benchmarks.</summary>
 public sealed record MvAdapterConfig
 {
@@ -42,6 +55,12 @@ public sealed record MvAdapterConfig
     /// <summary>Whether the temporal sequence begins with the learned context token cc.</summary>
     public bool ContextToken { get; init; } = true;
 
+    /// <summary>Whether frames see each other; without, the video adapter is a plain bottleneck and calibrates nothing.</summary>
+    public bool Temporal { get; init; } = true;
+
+    /// <summary>The branches that are adapted; the other stays zero-shot CLIP, its biases too.</summary>
+    public AdaptedBranches Branches { get; init; } = AdaptedBranches.Both;
+
     /// <summary>The published settings by benchmark.</summary>
     public static IReadOnlyDictionary<string, MvAdapterConfig> Presets { get; } = new Dictionary<string, MvAdapterConfig>(StringComparer.OrdinalIgnoreCase)
     {
@@ -80,5 +99,7 @@ public sealed record MvAdapterConfig
         Setting.Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
         Setting.Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
             "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
+        Setting.Require(Branches == AdaptedBranches.Both || (TiedLayers.Count == 0 && Kronecker == 0),
+            "tied_layers and kronecker join two branches, but one alone is adapted; set tied_layers to [] and kronecker to 0");
     }
 }

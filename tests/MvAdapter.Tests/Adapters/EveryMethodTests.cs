@@ -21,7 +21,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(StartingAtZero))]
     public void Untrained_it_is_zero_shot_CLIP(string name)
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.Create(name);
         using var zeroShot = RetrievalModel.ZeroShot(tiny.Backbone);
         var (expected, actual) = (tiny.Embed(zeroShot), tiny.Embed(model));
@@ -32,9 +32,9 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Training_moves_what_it_trains_and_nothing_else(string name)
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.Create(name);
-        using var clipBefore = ClipModel.CreateRandom(TinyClip.Config, 1);
+        using var clipBefore = ClipModel.CreateRandom(TinyModel.Config, 1);
         var before = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.ToFloats());
         if (before.Count > 0) Assert.All(tiny.Train(model, 3), loss => Assert.True(double.IsFinite(loss)));
         Assert.All(model.TrainableParameters(), item => Assert.NotEqual(before[item.Key], item.Value.ToFloats()));
@@ -44,10 +44,22 @@ public sealed class EveryMethodTests
     }
 
     [Theory, MemberData(nameof(Names))]
+    public void It_trains_in_bfloat16_over_float32_weights(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.Create(name);
+        if (!model.TrainableParameters().Any()) return;
+        var losses = tiny.Train(model, 5, bfloat16: true);
+        Assert.All(losses, loss => Assert.True(double.IsFinite(loss)));
+        Assert.True(losses[^1] < losses[0], $"{losses[0]} -> {losses[^1]}");
+        Assert.All(model.TrainableParameters(), item => Assert.Equal(DType.Float32, item.Value.DType));
+    }
+
+    [Theory, MemberData(nameof(Names))]
     public void A_checkpoint_gives_the_same_embeddings_to_the_bit(string name)
     {
         using var folder = new TemporaryFolder();
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.CreateMoved(name);
         var path = folder.File("adapter.safetensors");
         AdapterCheckpoint.Save(path, model);
@@ -60,7 +72,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Only_a_temporal_method_sees_the_order_of_frames(string name)
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.CreateMoved(name);
         using var reversed = tiny.Pixels.IndexSelect(1, Tensor.From<long>([3, 2, 1, 0], 4));
         using var whole = Tensor.Ones([3, 4]);
@@ -73,7 +85,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Padding_frames_change_nothing(string name)
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.CreateMoved(name);
         using var other = (tiny.Pixels * tiny.Mask.View(3, 4, 1, 1, 1)).Unscoped();
         AssertClose(tiny.Embed(model).Videos, tiny.Embed(model, other).Videos, 1e-5);
@@ -82,14 +94,14 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Its_own_parameters_train_at_the_adapters_rate(string name)
     {
-        using var method = Methods.Find(name).Create(TinyClip.Config);
+        using var method = Methods.Find(name).Create(TinyModel.Config);
         Assert.All(method.Parameters.Names, parameter => Assert.True(OptimizerGroups.IsAdapter(parameter), parameter));
     }
 
     [Theory, MemberData(nameof(Names))]
     public void A_setting_of_another_method_is_refused_by_name(string name)
     {
-        var exception = Assert.Throws<MvAdapterException>(() => Methods.Find(name).Create(TinyClip.Config, """{"wheels": 4}"""));
+        var exception = Assert.Throws<MvAdapterException>(() => Methods.Find(name).Create(TinyModel.Config, """{"wheels": 4}"""));
         Assert.Contains("'wheels'", exception.Message, StringComparison.Ordinal);
         Assert.Contains(name, exception.Message, StringComparison.Ordinal);
     }

@@ -40,7 +40,7 @@ public sealed class MethodsTests
     [InlineData("mv-adapter", """{"tying": "sideways"}""", "sideways")]
     public void Wrong_settings_are_refused_in_one_line(string method, string settings, string names)
     {
-        var exception = Assert.ThrowsAny<MvAdapterException>(() => Methods.Find(method).Create(TinyClip.Config, settings));
+        var exception = Assert.ThrowsAny<MvAdapterException>(() => Methods.Find(method).Create(TinyModel.Config, settings));
         Assert.Contains(names, exception.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', exception.Message);
     }
@@ -49,7 +49,7 @@ public sealed class MethodsTests
     public void A_checkpoint_of_an_unknown_method_says_so()
     {
         using var folder = new TemporaryFolder();
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         var path = folder.File("adapter.safetensors");
         Safetensors.Write(path, new Dictionary<string, StoredTensor>(), new Dictionary<string, string> { ["method"] = "lorra", ["settings"] = "{}" });
         var exception = Assert.Throws<InvalidFileException>(() => AdapterCheckpoint.Load(path, tiny.Backbone));
@@ -60,7 +60,7 @@ public sealed class MethodsTests
     public void The_published_form_is_for_MvAdapter_alone()
     {
         using var folder = new TemporaryFolder();
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.Create("lora");
         Assert.Throws<UsageException>(() => AdapterCheckpoint.Save(folder.File("adapter.pth"), model));
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
@@ -69,7 +69,7 @@ public sealed class MethodsTests
     [Fact]
     public void Merged_lora_is_the_same_model()
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.CreateMoved("lora", """{"rank": 4, "alpha": 6}""");
         using var merged = RetrievalModel.ZeroShot(((Lora)model.Method).Merge(model.Clip));
         using var plain = RetrievalModel.ZeroShot(tiny.Backbone);
@@ -81,7 +81,7 @@ public sealed class MethodsTests
     [Fact]
     public void The_sequential_transformer_begins_as_the_text_towers_first_layers()
     {
-        using var tiny = new TinyClip();
+        using var tiny = new TinyModel();
         using var model = tiny.Create("seq-transf", """{"layers": 2, "frames": 5}""");
         var (own, clip) = (model.Method.Parameters, tiny.Backbone.Parameters);
         using var positions = clip["positional_embedding"].Narrow(0, 0, 5);

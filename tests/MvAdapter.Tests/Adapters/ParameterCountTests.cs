@@ -71,8 +71,8 @@ public sealed class ParameterCountTests
     [Fact]
     public void What_trains_of_CLIP_is_counted_by_its_layers()
     {
-        var config = TinyClip.Config;
-        using var tiny = new TinyClip();
+        var config = TinyModel.Config;
+        using var tiny = new TinyModel();
         // A block has biases of 3 D + D in attention, 4 D + D in the MLP and 2 D in its LayerNorms; outside are three LayerNorms.
         Assert.Equal(config.VisionWidth * (11 * config.VisionLayers + 2) + config.TextWidth * (11 * config.TextLayers + 1), Trained("bitfit"));
         Assert.Equal(config.EmbeddingWidth * (config.VisionWidth + config.TextWidth), Trained("linear"));

@@ -6,11 +6,11 @@ using MvAdapter.Training;
 namespace MvAdapter.Tests.Adapters;
 
 /// <summary>A random CLIP small enough for every method, and a batch of three videos of four frames, one cut short.</summary>
-internal sealed class TinyClip : IDisposable
+internal sealed class TinyModel : IDisposable
 {
     public static readonly ClipConfig Config = new(32, 16, 4, 48, 3, 32, 3, 10, 40);
 
-    public TinyClip()
+    public TinyModel()
     {
         using var generator = new Generator(5);
         Pixels = Tensor.RandN([3, 4, 3, 16, 16], generator);
@@ -46,7 +46,7 @@ internal sealed class TinyClip : IDisposable
     }
 
     /// <summary>Steps of training at large rates; the losses before each.</summary>
-    public double[] Train(RetrievalModel model, int steps)
+    public double[] Train(RetrievalModel model, int steps, bool bfloat16 = false)
     {
         var group = new GroupSettings(0.01, 0.2);
         var parameters = model.TrainableParameters().Select(item => new TrainedParameter(item.Key, item.Value, group)).ToList();
@@ -56,6 +56,7 @@ internal sealed class TinyClip : IDisposable
         for (var step = 0; step < steps; step++)
         {
             using var scope = new TensorScope();
+            using var autocast = bfloat16 ? new Autocast(Device.Cpu) : null;
             var loss = ContrastiveLoss.Of(model.Logits(model.EncodeTexts(Ids, training: true), model.EncodeVideos(Pixels, Mask, training: true)));
             losses[step] = loss.ToDouble();
             loss.Backward();
