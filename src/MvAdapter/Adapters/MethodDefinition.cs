@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MvAdapter.Clip;
 using MvAdapter.Layers;
 using MvAdapter.Torch;
@@ -36,6 +37,21 @@ public sealed class MethodDefinition
         new(name, description, new TSettings(),
             (json, origin) => SettingsJson.ReadStrictly<TSettings>(json, origin, name),
             (clip, settings, p) => create(clip, (TSettings)settings, p));
+
+    /// <summary>
+    /// The settings with a run's frames and words, where the method has positions for them: the run's numbers decide.
+    /// </summary>
+    /// <param name="settings">A JSON object of settings; empty for the defaults.</param>
+    /// <param name="frames">Most frames of a video.</param>
+    /// <param name="words">Most tokens of a caption.</param>
+    public string Complete(string settings, int frames, int words)
+    {
+        var known = JsonNode.Parse(DefaultSettings)!.AsObject();
+        var given = settings.Length == 0 ? [] : JsonNode.Parse(settings)!.AsObject();
+        if (known.ContainsKey("frames")) given["frames"] = frames;
+        if (known.ContainsKey("words")) given["words"] = words;
+        return given.ToJsonString();
+    }
 
     /// <summary>Makes the method afresh, drawn from a seed.</summary>
     /// <param name="clip">The sizes of the CLIP that it adapts.</param>

@@ -37,10 +37,10 @@ public sealed record MvAdapterConfig
     public double Scale { get; init; } = 0.1;
 
     /// <summary>Where the tied factor acts; null for no tying.</summary>
-    public Tying? Tying { get; init; }
+    public Tying? Tying { get; init; } = new(Down: true, Out: true);
 
-    /// <summary>The layers whose branches share a factor, counted from 0.</summary>
-    public IReadOnlyList<int> TiedLayers { get; init; } = [];
+    /// <summary>The layers whose branches share a factor, counted from 0, or from the last as -1.</summary>
+    public IReadOnlyList<int> TiedLayers { get; init; } = [-2, -1];
 
     /// <summary>Blocks in the Kronecker product of the paper's first version; 0 for none.</summary>
     public int Kronecker { get; init; }
@@ -83,6 +83,16 @@ public sealed record MvAdapterConfig
     /// <summary>All fields as one JSON object, which <see cref="FromJson"/> reads.</summary>
     public string ToJson() => SettingsJson.Write(this);
 
+    /// <summary>
+    /// The same settings for a model of so many layers: the tied layers counted from 0; none without tying, or where one
+    /// branch alone is adapted.
+    /// </summary>
+    public MvAdapterConfig For(int layers) => this with
+    {
+        TiedLayers = Tying is null || Branches != AdaptedBranches.Both ? []
+            : [.. TiedLayers.Select(layer => layer < 0 ? Math.Max(0, layer + layers) : layer).Distinct().Order()],
+    };
+
     /// <summary>Refuses what no model can have.</summary>
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>
     public void Validate(int layers)
@@ -95,11 +105,8 @@ public sealed record MvAdapterConfig
         Setting.RequireWithin("kronecker", Kronecker, 0, Bottleneck);
         Setting.Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
         Setting.Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
-        Setting.Require(TiedLayers.Distinct().Count() == TiedLayers.Count, "tied_layers names a layer twice");
-        Setting.Require(TiedLayers.Count == 0 || Tying is not null, "tied_layers are given, but not tying (such as 'down out')");
         Setting.Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
-            "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
-        Setting.Require(Branches == AdaptedBranches.Both || (TiedLayers.Count == 0 && Kronecker == 0),
-            "tied_layers and kronecker join two branches, but one alone is adapted; set tied_layers to [] and kronecker to 0");
+            "kronecker makes the down weight, so tying must be 'up in', 'up out' or null");
+        Setting.Require(Branches == AdaptedBranches.Both || Kronecker == 0, "kronecker joins two branches, but one alone is adapted");
     }
 }

@@ -15,9 +15,13 @@ public sealed class MvAdapterMethod : Method
     public MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ulong seed = 0)
         : this(clip, config, new ParameterBuilder(new ParameterSet(), ParameterBuilder.Fresh, new Generator(seed))) { }
 
-    private MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ParameterBuilder p) : base(Definition, config, p)
+    // Both branches are tied layer by layer, so the shallower one counts.
+    private MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ParameterBuilder p)
+        : this(clip, config.For(Math.Min(clip.VisionLayers, clip.TextLayers)), p, Math.Min(clip.VisionLayers, clip.TextLayers)) { }
+
+    private MvAdapterMethod(ClipConfig clip, MvAdapterConfig config, ParameterBuilder p, int tiable) : base(Definition, config, p)
     {
-        config.Validate(Math.Min(clip.VisionLayers, clip.TextLayers));
+        config.Validate(tiable);
         Config = config;
         var shared = Share(Math.Max(clip.VisionLayers, clip.TextLayers), config, p);
         if (config.Branches != AdaptedBranches.Text)
@@ -48,7 +52,7 @@ public sealed class MvAdapterMethod : Method
     {
         var shared = new LayerSharing[layers];
         var tied = 0;   // published names count the tied layers, not the layers
-        foreach (var layer in config.TiedLayers.Order())
+        foreach (var layer in config.TiedLayers)
             shared[layer] = new LayerSharing(p["prompt"].Zeros($"{tied++}", config.FactorDim), null);
         if (config.Kronecker > 0)
             for (var layer = 0; layer < layers; layer++)

@@ -43,7 +43,7 @@ internal static class AdapterShapes
 
         var outputs = Shape($"{Video}{tied[0]}.mlp.adapter.md_proj.weight", 2)[0];
         var along = outputs == bottleneck ? "'down out' or 'up in'" : "'down in' or 'up out'";
-        if (config.Tying is not { } tying)
+        if (given?.Tying is not { } tying)
             throw new InvalidFileException(path, $"a tied adapter without its settings: {along} have the same names and shapes; say which by --preset NAME or --adapter-config FILE.json");
         if ((tying.Down == tying.Out) != (outputs == bottleneck))
             throw new InvalidFileException(path, $"the shapes are of {along}, but the settings say '{tying}'");

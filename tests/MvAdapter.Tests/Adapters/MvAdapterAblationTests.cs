@@ -13,10 +13,11 @@ public sealed class MvAdapterAblationTests
     [
         """{"temporal": false}""",
         """{"temporal": false, "tying": "down out cls", "tied_layers": [1, 2]}""",
+        """{"tying": null}""",
         """{"calibrate": []}""",
         """{"calibrate": ["c", "p"], "context_token": false}""",
         """{"tying": "up in", "tied_layers": [0]}""",
-        """{"kronecker": 2}""",
+        """{"kronecker": 2, "tying": null}""",
         """{"kronecker": 4, "tying": "up out", "tied_layers": [2]}""",
         """{"bottleneck": 16}""",
         """{"bottleneck": 256}""",
@@ -72,12 +73,11 @@ public sealed class MvAdapterAblationTests
     }
 
     [Theory]
-    [InlineData("""{"branches": "video", "tying": "down in", "tied_layers": [1]}""", "tied_layers")]
+    [InlineData("""{"branches": "video", "tying": null, "kronecker": 4}""", "kronecker")]
     [InlineData("""{"branches": "audio"}""", "branches")]
     [InlineData("""{"branches": 1}""", "branches")]
-    [InlineData("""{"kronecker": 3}""", "kronecker (3) must divide")]
+    [InlineData("""{"kronecker": 3, "tying": null}""", "kronecker (3) must divide")]
     [InlineData("""{"kronecker": 4, "tying": "down in", "tied_layers": [1]}""", "kronecker")]
-    [InlineData("""{"tied_layers": [1]}""", "tying")]
     [InlineData("""{"tying": "down in", "tied_layers": [3]}""", "0 to 2")]
     public void Parts_that_do_not_go_together_are_refused(string settings, string names)
     {
