@@ -64,12 +64,16 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     /// <param name="backbone">The backbone; it may be freed afterwards.</param>
     /// <param name="method">The method.</param>
     /// <param name="precision">BFloat16 stores the frozen weights of products so, and runs them so.</param>
-    public static RetrievalModel Create(ClipModel backbone, Method method, DType precision = DType.Float32) => new(
-        backbone.Derive((name, tensor) =>
-            method.Trains(name) ? TrainableCopy(tensor)
-            : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision)
-            : null),
-        method);
+    public static RetrievalModel Create(ClipModel backbone, Method method, DType precision = DType.Float32)
+    {
+        method.InitializeFrom(backbone);
+        return new RetrievalModel(
+            backbone.Derive((name, tensor) =>
+                method.Trains(name) ? TrainableCopy(tensor)
+                : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision)
+                : null),
+            method);
+    }
 
     /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> TrainableParameters() =>

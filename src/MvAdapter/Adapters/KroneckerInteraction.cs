@@ -17,8 +17,8 @@ public sealed class KroneckerInteraction
     public KroneckerInteraction(ParameterBuilder p, Tensor shared, long bottleneck, long branchWidth, double deviation)
     {
         var n = shared.Size(0);
-        if (bottleneck % n != 0 || branchWidth % n != 0)
-            throw new MvAdapterException($"the adapter's settings do not fit: kronecker ({n}) must divide the bottleneck ({bottleneck}) and the branch width ({branchWidth})");
+        Setting.Require(bottleneck % n == 0 && branchWidth % n == 0,
+            $"kronecker ({n}) must divide the bottleneck ({bottleneck}) and the branch width ({branchWidth})");
         this.shared = shared;
         // The n products each have variance (1 / n) * var(B), so var(W) = var(B).
         own = p.Normal("kronecker_down", deviation, n, bottleneck / n, branchWidth / n);

@@ -42,8 +42,11 @@ public abstract class Method : IDisposable
     /// <summary>One adapter a block of the text transformer; empty when the method adds none there.</summary>
     public IReadOnlyList<BlockAdapter?> Text { get; protected init; } = [];
 
-    /// <summary>Whether the method trains a parameter of CLIP, named as in the model.</summary>
-    public abstract bool Trains(string clipParameter);
+    /// <summary>Whether the method trains a parameter of CLIP, named as in the model; by default none.</summary>
+    public virtual bool Trains(string clipParameter) => false;
+
+    /// <summary>Takes first values from the CLIP that a fresh method is going to adapt, where it does not draw them all.</summary>
+    public virtual void InitializeFrom(ClipModel backbone) { }
 
     /// <summary>Turns frame features into one vector a video; by default the masked mean of spec section 8.</summary>
     /// <param name="frames">Frame features [B, F, E], not normalised.</param>
@@ -59,13 +62,6 @@ public abstract class Method : IDisposable
     /// <summary>One adapter for each block of the text transformer, given the block's builder and number.</summary>
     protected static IReadOnlyList<BlockAdapter> EachTextBlock(ClipConfig clip, ParameterBuilder p, Func<ParameterBuilder, int, BlockAdapter> make) =>
         [.. Enumerable.Range(0, clip.TextLayers).Select(layer => make(p["transformer"]["resblocks"][layer], layer))];
-
-    /// <summary>Refuses settings that no model can have.</summary>
-    /// <exception cref="MvAdapterException">The condition does not hold; the line says why.</exception>
-    protected static void Require(bool holds, string why)
-    {
-        if (!holds) throw new MvAdapterException($"the method's settings do not fit: {why}");
-    }
 
     /// <summary>Frees the method's own parameters.</summary>
     public void Dispose()

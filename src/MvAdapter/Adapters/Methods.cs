@@ -7,7 +7,14 @@ public static class Methods
     public static IReadOnlyList<MethodDefinition> All { get; } =
     [
         MvAdapterMethod.Definition,
+        AdaptFormer.Definition,
+        Convpass.Definition,
+        StAdapter.Definition,
+        Lora.Definition,
+        BitFit.Definition,
+        LinearProjections.Definition,
         FullFineTuning.Definition,
+        SequentialTransformer.Definition,
         ZeroShot.Definition,
     ];
 

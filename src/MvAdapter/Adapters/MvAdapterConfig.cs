@@ -2,6 +2,19 @@ using System.Text.Json.Serialization;
 
 namespace MvAdapter.Adapters;
 
+/// <summary>The branches of CLIP that a method adapts.</summary>
+public enum AdaptedBranches
+{
+    /// <summary>Video and text.</summary>
+    Both,
+
+    /// <summary>Video alone.</summary>
+    Video,
+
+    /// <summary>Text alone: embeddings of videos stay those of zero-shot CLIP.</summary>
+    Text,
+}
+
 /// <summary>The hyper-parameters of MV-Adapter. Presets are the published settings of the five benchmarks.</summary>
 public sealed record MvAdapterConfig
 {
@@ -42,6 +55,12 @@ public sealed record MvAdapterConfig
     /// <summary>Whether the temporal sequence begins with the learned context token cc.</summary>
     public bool ContextToken { get; init; } = true;
 
+    /// <summary>Whether frames see each other; without, the video adapter is a plain bottleneck and calibrates nothing.</summary>
+    public bool Temporal { get; init; } = true;
+
+    /// <summary>The branches that are adapted; the other stays zero-shot CLIP, its biases too.</summary>
+    public AdaptedBranches Branches { get; init; } = AdaptedBranches.Both;
+
     /// <summary>The published settings by benchmark.</summary>
     public static IReadOnlyDictionary<string, MvAdapterConfig> Presets { get; } = new Dictionary<string, MvAdapterConfig>(StringComparer.OrdinalIgnoreCase)
     {
@@ -64,28 +83,30 @@ public sealed record MvAdapterConfig
     /// <summary>All fields as one JSON object, which <see cref="FromJson"/> reads.</summary>
     public string ToJson() => SettingsJson.Write(this);
 
-    /// <summary>The same settings for a model of so many layers: the tied layers counted from 0, or none without tying.</summary>
+    /// <summary>
+    /// The same settings for a model of so many layers: the tied layers counted from 0; none without tying, or where one
+    /// branch alone is adapted.
+    /// </summary>
     public MvAdapterConfig For(int layers) => this with
     {
-        TiedLayers = Tying is null ? [] : [.. TiedLayers.Select(layer => layer < 0 ? Math.Max(0, layer + layers) : layer).Distinct().Order()],
+        TiedLayers = Tying is null || Branches != AdaptedBranches.Both ? []
+            : [.. TiedLayers.Select(layer => layer < 0 ? Math.Max(0, layer + layers) : layer).Distinct().Order()],
     };
 
     /// <summary>Refuses what no model can have.</summary>
     /// <exception cref="MvAdapterException">The line says which field and why.</exception>
     public void Validate(int layers)
     {
-        Require(Frames > 0 && Words > 1, "frames and words must be positive");
-        Require(Bottleneck > 0 && Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
-        Require(Kronecker >= 0, "kronecker must not be negative");
-        Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
-        Require(FactorDim > 0, "factor_dim must be positive");
-        Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
-        Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
-            "kronecker makes the down weight, so tying must be 'up in', 'up out' or none");
-
-        static void Require(bool holds, string why)
-        {
-            if (!holds) throw new MvAdapterException($"the adapter's settings do not fit: {why}");
-        }
+        Setting.RequireWidth("frames", Frames);
+        Setting.RequireWidth("words", Words);
+        Setting.RequireWidth("bottleneck", Bottleneck);
+        Setting.RequireWidth("factor_dim", FactorDim);
+        Setting.Require(Heads > 0 && Bottleneck % Heads == 0, $"heads ({Heads}) must divide bottleneck ({Bottleneck})");
+        Setting.RequireWithin("kronecker", Kronecker, 0, Bottleneck);
+        Setting.Require(Calibrate.All(path => path is "c" or "p"), "calibrate lists 'c' (class tokens) and 'p' (patches)");
+        Setting.Require(TiedLayers.All(layer => layer >= 0 && layer < layers), $"tied_layers must lie within 0 to {layers - 1}");
+        Setting.Require(Kronecker == 0 || Tying is not { Down: true } || TiedLayers.Count == 0,
+            "kronecker makes the down weight, so tying must be 'up in', 'up out' or null");
+        Setting.Require(Branches == AdaptedBranches.Both || Kronecker == 0, "kronecker joins two branches, but one alone is adapted");
     }
 }

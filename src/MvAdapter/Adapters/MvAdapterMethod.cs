@@ -24,8 +24,10 @@ public sealed class MvAdapterMethod : Method
         config.Validate(tiable);
         Config = config;
         var shared = Share(Math.Max(clip.VisionLayers, clip.TextLayers), config, p);
-        Vision = EachVisionBlock(clip, p, (block, layer) => new VideoAdapter(block["mlp"]["adapter"], clip.VisionWidth, config, shared[layer]));
-        Text = EachTextBlock(clip, p, (block, layer) => new TextAdapter(block["mlp"]["adapter"], clip.TextWidth, config, shared[layer]));
+        if (config.Branches != AdaptedBranches.Text)
+            Vision = EachVisionBlock(clip, p, (block, layer) => new VideoAdapter(block["mlp"]["adapter"], clip.VisionWidth, config, shared[layer]));
+        if (config.Branches != AdaptedBranches.Video)
+            Text = EachTextBlock(clip, p, (block, layer) => new TextAdapter(block["mlp"]["adapter"], clip.TextWidth, config, shared[layer]));
     }
 
     /// <summary>The method's entry in <see cref="Methods"/>.</summary>
@@ -42,7 +44,8 @@ public sealed class MvAdapterMethod : Method
     public override int? MaxWords => Config.Words;
 
     /// <inheritdoc/>
-    public override bool Trains(string clipParameter) => clipParameter.EndsWith(".bias", StringComparison.Ordinal);
+    public override bool Trains(string clipParameter) => clipParameter.EndsWith(".bias", StringComparison.Ordinal)
+        && Config.Branches != (clipParameter.StartsWith("visual.", StringComparison.Ordinal) ? AdaptedBranches.Text : AdaptedBranches.Video);
 
     /// <summary>What the two branches share, layer by layer.</summary>
     private static LayerSharing[] Share(int layers, MvAdapterConfig config, ParameterBuilder p)

@@ -10,7 +10,4 @@ public sealed class ZeroShot : Method
     /// <summary>The method's entry in <see cref="Methods"/>.</summary>
     public static MethodDefinition Definition { get; } = MethodDefinition.Of<NoSettings>(
         "zero-shot", "CLIP as it is, with mean pooling; trains nothing", static (_, settings, p) => new ZeroShot(settings, p));
-
-    /// <inheritdoc/>
-    public override bool Trains(string clipParameter) => false;
 }

@@ -60,8 +60,8 @@ public static class AdapterCheckpoint
         var tensors = model.TrainableParameters().ToDictionary(item => ToPublished(item.Key), item => Store(item.Value, dtype), StringComparer.Ordinal);
         if (path.EndsWith(".pth", StringComparison.OrdinalIgnoreCase))
         {
-            if (model.Method is not MvAdapterMethod)
-                throw new UsageException($"{TextForMessage.Quote(path)}: the published form (.pth) names no method and is MV-Adapter's alone; end the name of {model.Method.Name}'s checkpoint in .safetensors");
+            if (model.Method is not MvAdapterMethod { Config: { Temporal: true, Branches: AdaptedBranches.Both } })
+                throw new UsageException($"{TextForMessage.Quote(path)}: the published form (.pth) carries no settings and holds a whole MV-Adapter alone; give {model.Method.Name} with these settings a name that ends in .safetensors");
             TorchArchive.Write(path, tensors);
             return;
         }

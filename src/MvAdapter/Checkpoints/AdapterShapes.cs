@@ -12,6 +12,7 @@ internal static class AdapterShapes
 {
     private const string Video = "visual.transformer.resblocks.";
     private const string Text = "transformer.resblocks.";
+    private const string Up = ".mlp.adapter.up.weight";
     private static readonly string[] Paths = ["c", "p"];
 
     /// <summary>The settings of a file that carries none, with what cannot be inferred from <paramref name="given"/>.</summary>
@@ -55,25 +56,27 @@ internal static class AdapterShapes
     /// <summary>Says plainly when the adapter was trained on a CLIP of another size.</summary>
     public static void CheckFits(string path, Dictionary<string, StoredTensor> tensors, ClipConfig clip)
     {
-        var layer = FirstLayer(path, tensors);
-        Compare("vision width", Width(Video), clip.VisionWidth);
-        Compare("text width", Width(Text), clip.TextWidth);
-        Compare("vision layers", Layers(Video), clip.VisionLayers);
-        Compare("text layers", Layers(Text), clip.TextLayers);
+        Compare("vision", Video, clip.VisionWidth, clip.VisionLayers);
+        Compare("text", Text, clip.TextWidth, clip.TextLayers);
 
-        long Width(string branch) => tensors.TryGetValue($"{branch}{layer}.mlp.adapter.up.weight", out var up) && up.Shape.Length == 2 ? up.Shape[0] : 0;
-
-        long Layers(string branch) => tensors.Keys.Where(key => key.StartsWith(branch, StringComparison.Ordinal) && key.EndsWith(".mlp.adapter.up.weight", StringComparison.Ordinal)).Count();
-
-        void Compare(string what, long adapter, long backbone)
+        void Compare(string branch, string prefix, long width, int layers)
         {
-            if (adapter != backbone)
-                throw new InvalidFileException(path, $"the adapter was trained on another CLIP: its {what} is {adapter}, this one's is {backbone}");
+            var shapes = tensors.Where(item => item.Key.StartsWith(prefix, StringComparison.Ordinal) && item.Key.EndsWith(Up, StringComparison.Ordinal))
+                .Select(item => item.Value.Shape).ToList();
+            if (shapes.Count == 0) return;   // not adapted
+            Equal("width", shapes[0].FirstOrDefault(), width);
+            Equal("layers", shapes.Count, layers);
+
+            void Equal(string what, long adapter, long backbone)
+            {
+                if (adapter != backbone)
+                    throw new InvalidFileException(path, $"the adapter was trained on another CLIP: its {branch} {what} is {adapter}, this one's is {backbone}");
+            }
         }
     }
 
     private static int FirstLayer(string path, Dictionary<string, StoredTensor> tensors) => tensors.Keys
-        .Where(key => key.StartsWith(Video, StringComparison.Ordinal) && key.EndsWith(".mlp.adapter.up.weight", StringComparison.Ordinal))
+        .Where(key => key.StartsWith(Video, StringComparison.Ordinal) && key.EndsWith(Up, StringComparison.Ordinal))
         .Select(key => int.TryParse(key[Video.Length..].Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var layer) ? layer : int.MaxValue)
         .DefaultIfEmpty(int.MaxValue).Min() is var first && first < int.MaxValue ? first
         : throw new InvalidFileException(path, "holds no adapter of a video branch (visual.transformer.resblocks.N.mlp.adapter.*), so it is no MV-Adapter");

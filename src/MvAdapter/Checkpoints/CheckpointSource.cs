@@ -23,7 +23,8 @@ internal sealed class CheckpointSource(
         else if (!stored.Shape.AsSpan().SequenceEqual(shape))
             misshapen.Add($"{name} is [{string.Join(", ", stored.Shape)}], not [{string.Join(", ", shape)}]");
         else return ToTensor(stored, ClipModel.IsProductWeight(name) ? precision : DType.Float32);
-        return Tensor.Zeros(shape);   // a placeholder: Finish throws
+        // A placeholder of the shape, without its memory, which wrong settings can make vast: Finish throws.
+        return Tensor.Zeros([.. shape.Select(_ => 1L)]).Expand(shape);
     }
 
     /// <summary>Refuses a checkpoint that does not fit the model it was read for.</summary>

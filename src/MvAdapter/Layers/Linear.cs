@@ -22,6 +22,10 @@ public sealed class Linear(Tensor weight, Tensor? bias = null)
     public static Linear CreateNormal(ParameterBuilder p, long input, long output, double deviation) =>
         new(p.Normal("weight", deviation, output, input), p.Zeros("bias", output));
 
+    /// <summary>Uniformly distributed weight within the bound, zero bias.</summary>
+    public static Linear CreateUniform(ParameterBuilder p, long input, long output, double bound) =>
+        new(p.Uniform("weight", bound, output, input), p.Zeros("bias", output));
+
     /// <summary>Weight and bias zero: a layer whose output begins as nothing.</summary>
     public static Linear CreateZero(ParameterBuilder p, long input, long output) =>
         new(p.Zeros("weight", output, input), p.Zeros("bias", output));

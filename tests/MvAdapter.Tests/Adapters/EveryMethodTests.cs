@@ -1,0 +1,115 @@
+using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
+using MvAdapter.Tests.Support;
+using MvAdapter.Torch;
+using MvAdapter.Training;
+
+namespace MvAdapter.Tests.Adapters;
+
+/// <summary>What holds for whatever stands in the list of methods.</summary>
+public sealed class EveryMethodTests
+{
+    /// <summary>The methods that see the order of frames.</summary>
+    private static readonly string[] Temporal = ["mv-adapter", "st-adapter", "seq-transf"];
+
+    public static TheoryData<string> Names => [.. Methods.All.Select(method => method.Name)];
+
+    /// <summary>Those that add something beside CLIP, starting as nothing; seq-transf is no residual delta.</summary>
+    public static TheoryData<string> StartingAtZero => [.. Methods.All.Select(method => method.Name).Where(name => name != "seq-transf")];
+
+    [Theory, MemberData(nameof(StartingAtZero))]
+    public void Untrained_it_is_zero_shot_CLIP(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.Create(name);
+        using var zeroShot = RetrievalModel.ZeroShot(tiny.Backbone);
+        var (expected, actual) = (tiny.Embed(zeroShot), tiny.Embed(model));
+        AssertClose(expected.Videos, actual.Videos, 1e-6);
+        AssertClose(expected.Texts, actual.Texts, 1e-6);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Training_moves_what_it_trains_and_nothing_else(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.Create(name);
+        using var clipBefore = ClipModel.CreateRandom(TinyModel.Config, 1);
+        var before = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.ToFloats());
+        if (before.Count > 0) Assert.All(tiny.Train(model, 3), loss => Assert.True(double.IsFinite(loss)));
+        Assert.All(model.TrainableParameters(), item => Assert.NotEqual(before[item.Key], item.Value.ToFloats()));
+        Assert.All(clipBefore.Parameters.Items, item => Assert.Equal(item.Value.ToFloats(), tiny.Backbone.Parameters[item.Key].ToFloats()));
+        Assert.All(model.Clip.Parameters.Items.Where(item => !model.Method.Trains(item.Key)),
+            item => Assert.Equal(clipBefore.Parameters[item.Key].ToFloats(), item.Value.ToFloats()));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void It_trains_in_bfloat16_over_float32_weights(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.Create(name);
+        if (!model.TrainableParameters().Any()) return;
+        var losses = tiny.Train(model, 5, bfloat16: true);
+        Assert.All(losses, loss => Assert.True(double.IsFinite(loss)));
+        Assert.True(losses[^1] < losses[0], $"{losses[0]} -> {losses[^1]}");
+        Assert.All(model.TrainableParameters(), item => Assert.Equal(DType.Float32, item.Value.DType));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void A_checkpoint_gives_the_same_embeddings_to_the_bit(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using var tiny = new TinyModel();
+        using var model = tiny.CreateMoved(name);
+        var path = folder.File("adapter.safetensors");
+        AdapterCheckpoint.Save(path, model);
+        using var loaded = AdapterCheckpoint.Load(path, tiny.Backbone);
+        Assert.Equal(name, loaded.Method.Name);
+        Assert.Equal(model.Method.Settings, loaded.Method.Settings);
+        Assert.Equal(tiny.Embed(model), tiny.Embed(loaded), (a, b) => a.Videos.SequenceEqual(b.Videos) && a.Texts.SequenceEqual(b.Texts));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Only_a_temporal_method_sees_the_order_of_frames(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.CreateMoved(name);
+        using var reversed = tiny.Pixels.IndexSelect(1, Tensor.From<long>([3, 2, 1, 0], 4));
+        using var whole = Tensor.Ones([3, 4]);
+        var (forward, backward) = (tiny.Embed(model, mask: whole).Videos, tiny.Embed(model, reversed, whole).Videos);
+        var difference = forward.Zip(backward, (a, b) => Math.Abs(a - b)).Max();
+        if (Temporal.Contains(name)) Assert.True(difference > 1e-4, $"only {difference}");
+        else Assert.True(difference < 1e-5, $"{difference}");
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Padding_frames_change_nothing(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.CreateMoved(name);
+        using var other = (tiny.Pixels * tiny.Mask.View(3, 4, 1, 1, 1)).Unscoped();
+        AssertClose(tiny.Embed(model).Videos, tiny.Embed(model, other).Videos, 1e-5);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Its_own_parameters_train_at_the_adapters_rate(string name)
+    {
+        using var method = Methods.Find(name).Create(TinyModel.Config);
+        Assert.All(method.Parameters.Names, parameter => Assert.True(OptimizerGroups.IsAdapter(parameter), parameter));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void A_setting_of_another_method_is_refused_by_name(string name)
+    {
+        var exception = Assert.Throws<MvAdapterException>(() => Methods.Find(name).Create(TinyModel.Config, """{"wheels": 4}"""));
+        Assert.Contains("'wheels'", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(name, exception.Message, StringComparison.Ordinal);
+    }
+
+    private static void AssertClose(float[] expected, float[] actual, double tolerance)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (var i = 0; i < expected.Length; i++)
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance, $"[{i}]: expected {expected[i]}, got {actual[i]}");
+    }
+}
