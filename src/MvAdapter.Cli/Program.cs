@@ -14,6 +14,8 @@ internal static class Program
         {
             EmbedCommand.Create(),
             InfoCommand.Create(),
+            MakeDatasetCommand.Create(),
+            PretrainCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);
         if (arguments.Length == 0) arguments = ["--help"];
