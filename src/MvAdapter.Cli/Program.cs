@@ -17,6 +17,8 @@ internal static class Program
             TrainCommand.Create(),
             EvalCommand.Create(),
             PrepareCommand.Create(),
+            MakeDatasetCommand.Create(),
+            PretrainCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);
         if (arguments.Length == 0) arguments = ["--help"];

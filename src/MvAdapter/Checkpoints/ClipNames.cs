@@ -35,6 +35,9 @@ internal static class ClipNames
         ["visual_projection.weight"] = "visual.proj",
     };
 
+    private static readonly (string HuggingFace, string OpenAI)[] HuggingFaceLayers =
+        [("text_model.encoder.layers.", "transformer.resblocks."), ("vision_model.encoder.layers.", "visual.transformer.resblocks.")];
+
     private static readonly (string HuggingFace, string OpenAI)[] HuggingFaceLayerParts =
     [
         ("self_attn.out_proj.", "attn.out_proj."), ("layer_norm1.", "ln_1."), ("layer_norm2.", "ln_2."),
@@ -60,10 +63,46 @@ internal static class ClipNames
         return result;
     }
 
+    /// <summary>The model's parameters under Hugging Face's names and in its shapes.</summary>
+    public static Dictionary<string, StoredTensor> ToHuggingFace(IEnumerable<KeyValuePair<string, StoredTensor>> tensors)
+    {
+        const string joined = "attn.in_proj_weight";
+        var result = new Dictionary<string, StoredTensor>(StringComparer.Ordinal);
+        foreach (var (name, tensor) in tensors)
+        {
+            if (name.EndsWith(joined, StringComparison.Ordinal)) Split(tensor, i => HuggingFaceName($"{name[..^joined.Length]}attn.{Projections[i]}.weight"));
+            else result[HuggingFaceName(name)] = name is "text_projection" or "visual.proj" ? Transpose(tensor) : tensor;
+        }
+        return result;
+
+        void Split(StoredTensor tensor, Func<int, string> nameOf)
+        {
+            long[] shape = [tensor.Shape[0] / Projections.Length, .. tensor.Shape[1..]];
+            var part = tensor.Data.Length / Projections.Length;
+            for (var i = 0; i < Projections.Length; i++)
+                result[nameOf(i)] = new StoredTensor(tensor.DType, shape, tensor.Data.Slice(i * part, part));
+        }
+    }
+
+    private static string HuggingFaceName(string name)
+    {
+        foreach (var (huggingFace, openAI) in HuggingFaceRoots)
+            if (name == openAI) return huggingFace;
+        foreach (var (huggingFace, openAI) in HuggingFaceLayers)
+        {
+            if (!name.StartsWith(openAI, StringComparison.Ordinal)) continue;
+            var rest = name[openAI.Length..];
+            foreach (var (part, openAIPart) in HuggingFaceLayerParts)
+                if (rest.Contains("." + openAIPart, StringComparison.Ordinal))
+                    return huggingFace + rest.Replace("." + openAIPart, "." + part, StringComparison.Ordinal);
+        }
+        throw new ArgumentException($"CLIP has no parameter {name}", nameof(name));
+    }
+
     private static string FromHuggingFace(string name)
     {
         if (HuggingFaceRoots.TryGetValue(name, out var root)) return root;
-        foreach (var (from, to) in new[] { ("text_model.encoder.layers.", "transformer.resblocks."), ("vision_model.encoder.layers.", "visual.transformer.resblocks.") })
+        foreach (var (from, to) in HuggingFaceLayers)
         {
             if (!name.StartsWith(from, StringComparison.Ordinal)) continue;
             var rest = name[from.Length..];

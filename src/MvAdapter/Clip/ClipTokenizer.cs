@@ -43,6 +43,9 @@ public sealed class ClipTokenizer
     /// <exception cref="InvalidFileException">The vocabulary is missing or malformed.</exception>
     public static ClipTokenizer Load(string path) => new(Vocabulary.Load(path));
 
+    /// <summary>The tokenizer of a vocabulary that was just learnt.</summary>
+    public static ClipTokenizer From(TrainedVocabulary vocabulary) => new(Vocabulary.FromMerges(Vocabulary.MergesName, vocabulary.Merges));
+
     /// <summary>The ids of a text, without start and end. Special tokens written out in the text count as such.</summary>
     public IReadOnlyList<int> Encode(string text)
     {

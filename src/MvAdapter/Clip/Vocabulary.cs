@@ -23,12 +23,12 @@ internal sealed record Vocabulary(
     /// <summary>Reads a merges file (.txt or .gz), or a folder in either of the two published forms.</summary>
     public static Vocabulary Load(string path)
     {
-        if (!Directory.Exists(path)) return FromMerges(path);
+        if (!Directory.Exists(path)) return FromMerges(path, ReadText(path));
         var ids = System.IO.Path.Combine(path, IdsName);
         var merges = System.IO.Path.Combine(path, MergesName);
-        if (File.Exists(ids) && File.Exists(merges)) return new Vocabulary(path, ReadIds(ids), ReadMerges(merges));
+        if (File.Exists(ids) && File.Exists(merges)) return new Vocabulary(path, ReadIds(ids), ParseMerges(merges, ReadText(merges)));
         foreach (var name in new[] { OpenAiName, OpenAiName + ".gz" })
-            if (System.IO.Path.Combine(path, name) is var file && File.Exists(file)) return FromMerges(file);
+            if (System.IO.Path.Combine(path, name) is var file && File.Exists(file)) return FromMerges(file, ReadText(file));
         throw new InvalidFileException(path, $"the folder holds no vocabulary: put {IdsName} and {MergesName}, or {OpenAiName}.gz, into it");
     }
 
@@ -42,19 +42,19 @@ internal sealed record Vocabulary(
         WordScanner.EndOfText,
     ];
 
-    private static Vocabulary FromMerges(string path)
+    /// <summary>The vocabulary of the text of a merges file.</summary>
+    public static Vocabulary FromMerges(string path, string text)
     {
-        var merges = ReadMerges(path);
+        var merges = ParseMerges(path, text);
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         var next = 0;
         foreach (var token in TokensInOrder(merges)) ids[token] = next++;
         return new Vocabulary(path, ids, merges);
     }
 
-    private static List<(string Left, string Right)> ReadMerges(string path)
+    private static List<(string Left, string Right)> ParseMerges(string path, string text)
     {
         var merges = new List<(string, string)>();
-        var text = ReadText(path);
         if (text.Length == 0) throw new InvalidFileException(path, "the file is empty: it should list merges");
         using var reader = new StringReader(text);
         for (var number = 1; merges.Count < MostMerges && reader.ReadLine() is { } line; number++)

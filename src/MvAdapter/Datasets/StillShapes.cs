@@ -2,23 +2,40 @@ using MvAdapter.Datasets.Shapes;
 
 namespace MvAdapter.Datasets;
 
-/// <summary>A picture in memory, rows of R, G, B, and its caption.</summary>
-public sealed record StillPicture(int Width, int Height, byte[] Pixels, string Caption);
+/// <summary>A square picture in memory, and its caption.</summary>
+public sealed class StillPicture
+{
+    internal StillPicture(int side, byte[] pixels, string caption, Scene scene) =>
+        (Side, Pixels, Caption, Scene) = (side, pixels, caption, scene);
+
+    /// <summary>Width and height.</summary>
+    public int Side { get; }
+
+    /// <summary>Rows of R, G, B.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>For example "a small red circle near the top on the left".</summary>
+    public string Caption { get; }
+
+    /// <summary>What the caption is about.</summary>
+    internal Scene Scene { get; }
+}
 
 /// <summary>
-/// Still pictures of the shapes of <see cref="MovingShapes"/>, with captions such as "a small red circle on the left":
-/// what a small CLIP learns colours, shapes, sizes and places from, and nothing of time.
+/// Still pictures of the shapes of <see cref="MovingShapes"/>, with captions such as "a small red circle near the top
+/// on the left": what a small CLIP learns colours, shapes, sizes and places from, and nothing of time.
 /// </summary>
 public static class StillShapes
 {
     private const ulong Stream = 0x5354494C4C; // "STILL"
 
-    private static readonly string[,] Places =
-    {
-        { "at the top left", "at the top", "at the top right" },
-        { "on the left", "in the middle", "on the right" },
-        { "at the bottom left", "at the bottom", "at the bottom right" },
-    };
+    // Some captions have a verb, as captions of photographs do, which says nothing about the picture: so the verbs of
+    // the videos' captions are words that the text tower has met.
+    private const double VerbShare = 0.125;
+    private static readonly string[] Verbs = ["moves", "grows", "shrinks"];
+
+    // A wide video is cropped to its middle, where a shape may be cut by the edge.
+    private const double Margin = 0.02;
 
     /// <summary>Endless square pictures; a seed always gives the same ones.</summary>
     /// <param name="side">The pictures' width and height in pixels.</param>
@@ -37,14 +54,25 @@ public static class StillShapes
 
     private static StillPicture Draw(SeededRandom random, int side, ShapeLevel level)
     {
-        var shape = random.Pick(Appearance.All);
+        var size = random.Next(Scene.Sizes.Count);
+        var shape = random.Pick(Appearance.All) with { Size = Scene.Sizes[size] };
+        var scene = new Scene(shape, random.Next(Scene.Grid), random.Next(Scene.Grid));
         var canvas = Backdrop.Make(random, level, shape, side, side);
-        var radius = shape.Size.Radius * side * random.Between(0.95, 1.05);
-        var (column, row) = (random.Next(3), random.Next(3));
-        var reach = side / 2.0 - radius * shape.Outline.Extent - 1;
-        // Near the edge, or near the middle: places between the two would have two names.
-        double Place(int cell) => side / 2.0 + reach * ((cell - 1) * random.Between(0.7, 1) + (cell == 1 ? random.Between(-0.2, 0.2) : 0));
-        canvas.Draw(shape.Outline, shape.Colour, new Pose(Place(column), Place(row), radius));
-        return new StillPicture(side, side, canvas.Pixels, $"{shape} {Places[row, column]}");
+        var pose = new Pose(Place(random, scene.Column) * side, Place(random, scene.Row) * side, Radius(random, size) * side);
+        canvas.Draw(shape.Outline, shape.Colour, pose);
+        var verb = random.NextDouble() < VerbShare ? random.Pick(Verbs) : "";
+        return new StillPicture(side, canvas.Pixels, scene.Describe(verb), scene);
+    }
+
+    // Anywhere in the cell: the cells together leave out no place that a video's shape passes.
+    private static double Place(SeededRandom random, int cell) => Margin + (1 - 2 * Margin) * (cell + random.NextDouble()) / Scene.Grid;
+
+    private static double Radius(SeededRandom random, int size)
+    {
+        var sizes = Scene.Sizes;
+        var radius = sizes[size].Radius;
+        var low = size > 0 ? Math.Sqrt(sizes[size - 1].Radius * radius) : radius * 0.93;
+        var high = size < sizes.Count - 1 ? Math.Sqrt(sizes[size + 1].Radius * radius) : radius * 1.07;
+        return low * Math.Pow(high / low, random.NextDouble());
     }
 }
