@@ -51,7 +51,7 @@ public sealed class VideoReader
     public FrameSampling Sampling { get; }
 
     /// <summary>Width and height of the pictures.</summary>
-    public int ImageSize => _processor.Size;
+    public int ImageSize => processor.Size;
 
     /// <summary>
     /// Reads clips in their order. One that cannot be decoded comes with its <see cref="VideoFrames.Error"/>; the caller
