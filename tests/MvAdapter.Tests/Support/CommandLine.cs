@@ -26,39 +26,55 @@ public sealed record CommandResult(int ExitCode, string Output, string Error)
     }
 }
 
-/// <summary>The built program, from outside.</summary>
+/// <summary>The built program, from outside, with the network out of its reach.</summary>
 public static class CommandLine
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    /// <summary>Runs a command to its end.</summary>
-    public static CommandResult Run(params string[] arguments)
-    {
-        using var process = Start(arguments);
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(Limit))
-        {
-            process.Kill(entireProcessTree: true);
-            Assert.Fail($"not ended after {Limit}: {string.Join(' ', arguments)}");
-        }
-        return new CommandResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
-    }
+    // By its path, so that a test may change PATH.
+    private static readonly string Host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
+        ?? (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "dotnet")).First(File.Exists);
 
-    /// <summary>Starts a command, with the network out of its reach.</summary>
-    public static Process Start(params string[] arguments)
+    /// <summary>Runs a command to its end.</summary>
+    public static CommandResult Run(params string[] arguments) => Finish(Start(arguments));
+
+    /// <summary>Runs a command to its end in a folder.</summary>
+    public static CommandResult RunIn(string folder, params string[] arguments) => Finish(Start(arguments, folder));
+
+    /// <summary>Runs a command to its end with environment variables of its own.</summary>
+    public static CommandResult RunWith((string Name, string Value)[] environment, params string[] arguments) =>
+        Finish(Start(arguments, environment: environment));
+
+    /// <summary>Starts a command.</summary>
+    public static Process Start(string[] arguments, string? folder = null, (string Name, string Value)[]? environment = null)
     {
-        var program = Path.Combine(AppContext.BaseDirectory, "MvAdapter.Cli.dll");
-        var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        var start = new ProcessStartInfo(host, [program, .. arguments])
+        var start = new ProcessStartInfo(Host, [Path.Combine(AppContext.BaseDirectory, "MvAdapter.Cli.dll"), .. arguments])
         {
+            WorkingDirectory = folder ?? "",
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
         start.Environment["HF_HUB_OFFLINE"] = "1";
+        foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
         var process = Process.Start(start)!;
         process.StandardInput.Close();
         return process;
+    }
+
+    /// <summary>Waits for the end of a command and gives what it said.</summary>
+    public static CommandResult Finish(Process process)
+    {
+        using (process)
+        {
+            var output = process.StandardOutput.ReadToEndAsync();
+            var error = process.StandardError.ReadToEndAsync();
+            if (!process.WaitForExit(Limit))
+            {
+                process.Kill(entireProcessTree: true);
+                Assert.Fail($"not ended after {Limit}");
+            }
+            return new CommandResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+        }
     }
 }
