@@ -70,7 +70,9 @@ internal sealed record MachineReport
         if (Ffmpeg is null || Ffprobe is null)
             yield return "ffmpeg: missing, so no video can be read; apt-get install ffmpeg";
         if (Threads < Cores)
-            yield return $"threads: libtorch uses {Threads} of {Cores} cores; unset OMP_NUM_THREADS or give --threads {Cores}";
+            yield return Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is { Length: > 0 } limit
+                ? $"threads: OMP_NUM_THREADS={TextForMessage.Quote(limit, 20)} leaves {Cores - Threads} of {Cores} cores idle; unset it or give --threads {Cores}"
+                : $"threads: libtorch counts {Threads} physical of {Cores} logical cores; where that is wrong, as in some virtual machines, give --threads {Cores}";
         if (Gpus.Count == 0 && File.Exists("/proc/driver/nvidia/version"))
             yield return "GPU: the machine has one, but this libtorch is built without CUDA; set LIBTORCH to one built with it";
         if (Gpus.Count == 0 && Bfloat16Gflops < 1.2 * Float32Gflops)
