@@ -89,8 +89,10 @@ internal sealed class ModelOptions
     /// <summary>Sets the threads of the model's work.</summary>
     public static void SetThreads(int? threads)
     {
-        if (threads is { } count)
-            TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+        // libtorch's own default counts physical cores, and takes virtual machines' two for one.
+        if (threads is null && Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is { Length: > 0 }) return;
+        var count = threads ?? Environment.ProcessorCount;
+        TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
     }
 
     /// <summary>Reads a device and refuses one that is not there.</summary>

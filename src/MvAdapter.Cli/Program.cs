@@ -19,6 +19,7 @@ internal static class Program
             PrepareCommand.Create(),
             MakeDatasetCommand.Create(),
             PretrainCommand.Create(),
+            DoctorCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);
         if (arguments.Length == 0) arguments = ["--help"];
@@ -26,8 +27,7 @@ internal static class Program
         if (parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction)
         {
             // One line, as for every mistake; System.CommandLine would print the whole help after it.
-            var command = parsed.CommandResult.Command is RootCommand ? "" : $" {parsed.CommandResult.Command.Name}";
-            Terminal.Error($"{parsed.Errors[0].Message} (see ./run{command} --help)");
+            Terminal.Error(ParseFault.Describe(parsed));
             return ExitCode.Usage;
         }
         var code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Grace }).ConfigureAwait(false);

@@ -13,11 +13,14 @@ internal static unsafe partial class NativeMethods
         NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, path) =>
             name == Library ? Load(assembly, path) : 0);
 
+    /// <summary>The library's own handle, through which symbols of what it is linked with can be found; 0 before the first call.</summary>
+    internal static nint LoadedLibrary { get; private set; }
+
     private static nint Load(Assembly assembly, DllImportSearchPath? path)
     {
         try
         {
-            return Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") is { Length: > 0 } file
+            return LoadedLibrary = Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") is { Length: > 0 } file
                 ? NativeLibrary.Load(file)
                 : NativeLibrary.Load("libmvtorch.so", assembly, path);
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace MvAdapter.Torch;
 
@@ -25,6 +26,19 @@ public static class TorchRuntime
         {
             NativeMethods.Check(NativeMethods.mvt_configuration(out _, out var parallel), "configuration");
             return NativeMethods.Text(parallel);
+        }
+    }
+
+    /// <summary>
+    /// The file of the library that multiplies float32 matrices, or null where that cannot be told. It is what answers,
+    /// not what libtorch was built with: Debian chooses the library behind libblas.so.3 when it is loaded.
+    /// </summary>
+    public static string? BlasFile
+    {
+        get
+        {
+            _ = Version;   // loads the library
+            return NativeLibrary.TryGetExport(NativeMethods.LoadedLibrary, "sgemm_", out var symbol) ? FileAt(symbol) : null;
         }
     }
 
@@ -73,6 +87,19 @@ public static class TorchRuntime
 
     /// <summary>Returns cached GPU memory to the driver.</summary>
     public static void EmptyCache() => NativeMethods.Check(NativeMethods.mvt_cuda_empty_cache(), "memory");
+
+    // A line of maps: 7f5c00000000-7f5c00100000 r-xp 00000000 08:01 1234   /usr/lib/libblas.so.3
+    private static string? FileAt(nint address)
+    {
+        if (!File.Exists("/proc/self/maps")) return null;
+        foreach (var line in File.ReadLines("/proc/self/maps"))
+        {
+            var range = line[..line.IndexOf(' ', StringComparison.Ordinal)].Split('-');
+            if (address < Convert.ToInt64(range[0], 16) || address >= Convert.ToInt64(range[1], 16)) continue;
+            return line.IndexOf('/', StringComparison.Ordinal) is >= 0 and var path ? line[path..] : null;
+        }
+        return null;
+    }
 
     private static long StatusBytes(string key)
     {

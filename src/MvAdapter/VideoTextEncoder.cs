@@ -64,11 +64,12 @@ public sealed class VideoTextEncoder : IDisposable
         ModelSource source, FrameSampling? sampling = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
         var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
-        var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
         var clip = ClipCheckpoint.Load(path, source.Device, source.Precision);
         RetrievalModel? model = null;
         try
         {
+            // After the checkpoint: beside a file that is no CLIP there is no vocabulary either, and that would be the lesser news.
+            var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
             CheckVocabulary(tokenizer, clip, source.Clip);
             model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
             var frames = Fit("frames", source.Frames, model.Method.MaxFrames, 12);

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
 
 namespace MvAdapter.Video;
 
@@ -50,6 +51,16 @@ internal sealed class MediaProcess : IDisposable
 
     /// <summary>What the program complained of; complete after <see cref="WaitForExit"/>.</summary>
     public string? Complaint => complaints.Reason;
+
+    /// <summary>What the program calls its version, such as 5.1.6.</summary>
+    /// <exception cref="MvAdapterException">It is not there.</exception>
+    public static string Version(string program, CancellationToken cancellation)
+    {
+        using var process = new MediaProcess(program, ["-version"], TimeSpan.FromSeconds(10), cancellation);
+        var answer = new byte[1000];
+        var words = Encoding.UTF8.GetString(answer, 0, process.Fill(answer)).Split(' ', '\n');
+        return words is [_, "version", var version, ..] ? version : "unknown";
+    }
 
     /// <summary>Fills the buffer and returns the number of bytes read: fewer only at the end of the output.</summary>
     public int Fill(Span<byte> buffer)

@@ -1,0 +1,25 @@
+using System.CommandLine;
+
+namespace MvAdapter.Cli;
+
+/// <summary>Says in one line what is wrong with a command line that cannot be parsed.</summary>
+internal static class ParseFault
+{
+    public static string Describe(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        // A misspelt name says more than what is then missing because of it.
+        var reason = parsed.UnmatchedTokens.Count > 0 ? Unknown(parsed.UnmatchedTokens[0], command) : parsed.Errors[0].Message;
+        var help = command is RootCommand ? "./run --help" : $"./run {command.Name} --help";
+        return $"{TextForMessage.Quote(string.Join(' ', reason.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))} (see {help})";
+    }
+
+    private static string Unknown(string token, Command command)
+    {
+        var isOption = token.StartsWith('-');
+        var known = isOption ? command.Options.Select(option => option.Name) : command.Subcommands.Select(subcommand => subcommand.Name);
+        var what = isOption ? "option" : command.Subcommands.Count > 0 ? "command" : "argument";
+        var meant = known.Any() ? $"; did you mean {NearestName.Of(token, known)}?" : "";
+        return $"unknown {what} '{TextForMessage.Quote(token, 80)}'{meant}";
+    }
+}

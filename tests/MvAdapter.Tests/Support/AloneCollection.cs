@@ -1,0 +1,1 @@
+namespace MvAdapter.Tests.Support; [CollectionDefinition("Alone", DisableParallelization = true)] public sealed class AloneCollection;
