@@ -67,7 +67,7 @@ internal static class InfoCommand
         Console.WriteLine($"{model.Method.Name} on {name}");
         Row("CLIP", clip);
         Row("adapter", adapter);
-        Row("trainable: adapter and CLIP's biases, stored per task", trainable);
+        Row("trainable, stored per task", trainable);
         AnsiConsole.Write(table);
 
         void Row(string what, long count) => table.AddRow(what, count.ToString("N0", CultureInfo.InvariantCulture),
