@@ -31,7 +31,7 @@ internal static class PrepareCommand
         var videos = new Option<string?>("--videos") { Description = "The folder of the videos (by default that of the annotations)", HelpName = "DIR" };
         var splits = new Option<string>("--splits") { Description = "Which parts, separated by commas", DefaultValueFactory = _ => "train,val,test", HelpName = "LIST" };
         var cache = new Option<string>("--cache") { Description = "The folder of the frame cache; it is made when absent", Required = true, HelpName = "DIR" };
-        var imageSize = new Option<int?>("--image-size") { Description = $"Side of the model's pictures (by default {UsualImageSize}, which all published adapters have)", HelpName = "PIXELS" };
+        var imageSize = new Option<int?>("--image-size") { Description = $"Side of the model's pictures (by default {UsualImageSize})", HelpName = "PIXELS" };
         var clip = new Option<string?>("--clip") { Description = $"The same taken from a model: a checkpoint, hf:owner/name, {string.Join(", ", ClipConfig.Presets.Keys)}", HelpName = "PATH|NAME" };
         var verify = new Option<bool>("--verify") { Description = "Read all that is in the cache, and decode again what is damaged" };
         var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
@@ -107,7 +107,7 @@ internal static class PrepareCommand
     {
         var wanted = clips * cache.BytesPerClip;
         var free = new DriveInfo(Path.GetFullPath(cache.Folder)).AvailableFreeSpace;
-        Terminal.Say($"{clips} clips to decode: at most {Size(wanted)}, {Size(free)} are free on the disk");
+        Terminal.Say($"clips to decode: {clips}, at most {Size(wanted)}; {Size(free)} are free on the disk");
         if (wanted > free) Terminal.Warn($"the disk of {TextForMessage.Quote(cache.Folder)} may become full: {Size(wanted - free)} too little if every video has {cache.Sampling.MaxFrames} frames to take");
     }
 
