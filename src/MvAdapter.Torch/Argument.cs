@@ -58,6 +58,14 @@ public readonly struct Argument
         _ => 0,
     };
 
+    /// <summary>Whether it is, or lists, a tensor that was freed.</summary>
+    internal bool IsFreed => Reference switch
+    {
+        Tensor tensor => tensor.IsDisposed,
+        Tensor?[] list => Array.Exists(list, tensor => tensor is { IsDisposed: true }),
+        _ => false,
+    };
+
     /// <summary>How the argument reads in an error message.</summary>
     internal string Describe() => Tag switch
     {

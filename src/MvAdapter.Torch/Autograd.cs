@@ -3,23 +3,35 @@ namespace MvAdapter.Torch;
 public sealed unsafe partial class Tensor
 {
     /// <summary>Whether operations on this tensor are recorded for gradients.</summary>
+    /// <exception cref="InvalidOperationException">Set to false on a result of recorded operations; <see cref="Detach"/> it instead.</exception>
     public bool RequiresGrad
     {
         get => (Flags & 2) != 0;
-        set => NativeMethods.Check(NativeMethods.mvt_set_requires_grad(Handle("requires_grad"), value ? 1 : 0), "requires_grad");
+        set
+        {
+            // libtorch would ignore it without a word.
+            if (!value && (Flags & 8) == 0)
+                throw new InvalidOperationException($"requires_grad({Describe()}): a result of recorded operations needs a gradient as long as they do; call Detach");
+            Check(NativeMethods.mvt_set_requires_grad(Handle("requires_grad"), value ? 1 : 0), "requires_grad");
+        }
     }
 
     /// <summary>The gradient gathered by <see cref="Backward"/>, or null. Each read gives a new handle.</summary>
+    /// <exception cref="ArgumentException">The gradient set has another type, shape or device than the tensor.</exception>
     public Tensor? Grad
     {
         get
         {
-            NativeMethods.Check(NativeMethods.mvt_get_grad(Handle("grad"), out var gradient), "grad");
+            Check(NativeMethods.mvt_get_grad(Handle("grad"), out var gradient), "grad");
             return gradient == 0 ? null : new Tensor(gradient);
         }
         set
         {
-            NativeMethods.Check(NativeMethods.mvt_set_grad(Handle("grad"), value?.Handle("grad") ?? 0), "grad");
+            var gradient = value?.Handle("grad") ?? 0;
+            // libtorch stores whatever it is given.
+            if (value is not null && (value.DType != DType || value.Device != Device || !value.Sizes.SequenceEqual(Sizes)))
+                throw new ArgumentException($"grad: {value.Describe()} is no gradient of {Describe()}", nameof(value));
+            Check(NativeMethods.mvt_set_grad(Handle("grad"), gradient), "grad");
             GC.KeepAlive(value);
         }
     }
@@ -35,73 +47,41 @@ public sealed unsafe partial class Tensor
 public static unsafe class Autograd
 {
     /// <summary>Backward from several tensors with their gradients (null for scalars) in one pass.</summary>
-    public static void Backward(Tensor[] tensors, Tensor[]? gradients = null, bool keepGraph = false)
+    /// <exception cref="ArgumentException">There are not as many gradients as tensors.</exception>
+    public static void Backward(Tensor[] tensors, Tensor?[]? gradients = null, bool keepGraph = false)
     {
         fixed (nint* handles = Handles(tensors))
-        fixed (nint* seeds = gradients is null ? null : Handles(gradients))
-            NativeMethods.Check(NativeMethods.mvt_backward(handles, tensors.Length, seeds, keepGraph ? 1 : 0), "backward");
+        fixed (nint* seeds = Seeds(gradients, tensors))
+            Check(NativeMethods.mvt_backward(handles, tensors.Length, seeds, keepGraph ? 1 : 0), "backward", tensors);
         GC.KeepAlive(tensors);
         GC.KeepAlive(gradients);
     }
 
     /// <summary>The gradients of the outputs' sum by the inputs, without touching <see cref="Tensor.Grad"/>; null for an unused input.</summary>
-    public static Tensor?[] Gradient(Tensor[] outputs, Tensor[] inputs, Tensor[]? outputGradients = null, bool keepGraph = false)
+    /// <exception cref="ArgumentException">There are not as many output gradients as outputs.</exception>
+    public static Tensor?[] Gradient(Tensor[] outputs, Tensor[] inputs, Tensor?[]? outputGradients = null, bool keepGraph = false)
     {
         var results = new nint[inputs.Length];
         fixed (nint* o = Handles(outputs), i = Handles(inputs), r = results)
-        fixed (nint* seeds = outputGradients is null ? null : Handles(outputGradients))
-            NativeMethods.Check(NativeMethods.mvt_gradient(o, outputs.Length, seeds, i, inputs.Length, keepGraph ? 1 : 0, r), "gradient");
+        fixed (nint* seeds = Seeds(outputGradients, outputs))
+            Check(NativeMethods.mvt_gradient(o, outputs.Length, seeds, i, inputs.Length, keepGraph ? 1 : 0, r), "gradient", [.. outputs, .. inputs]);
         GC.KeepAlive(outputs);
         GC.KeepAlive(inputs);
         GC.KeepAlive(outputGradients);
         return Array.ConvertAll(results, handle => handle == 0 ? null : new Tensor(handle));
     }
 
-    private static nint[] Handles(Tensor[] tensors) => Array.ConvertAll(tensors, tensor => tensor.Handle("autograd"));
-}
+    private static nint[] Handles(Tensor?[] tensors) => Array.ConvertAll(tensors, tensor => tensor?.Handle("autograd") ?? 0);
 
-/// <summary>Nothing is recorded for gradients until it is disposed, on the thread that made it.</summary>
-public sealed class NoGrad : IDisposable
-{
-    private readonly int before = NativeMethods.mvt_grad_mode(0);
-    private bool ended;
+    private static nint[]? Seeds(Tensor?[]? gradients, Tensor[] tensors) =>
+        gradients is null ? null
+        : gradients.Length == tensors.Length ? Handles(gradients)
+        : throw new ArgumentException($"{gradients.Length} gradients for {tensors.Length} tensors", nameof(gradients));
 
-    /// <summary>Restores the mode of before.</summary>
-    public void Dispose()
+    private static void Check(int status, string what, Tensor[] tensors)
     {
-        if (ended) return;
-        ended = true;
-        _ = NativeMethods.mvt_grad_mode(before);
+        if (status == 0) return;
+        var reason = NativeMethods.LastError;
+        throw new TorchException($"{what}({string.Join(", ", tensors.Select(tensor => tensor.Describe()))}): {reason}");
     }
-}
-
-/// <summary>
-/// Faster than <see cref="NoGrad"/>: tensors made inside carry no autograd state and can never enter training.
-/// Ends on the thread that made it.
-/// </summary>
-public sealed class InferenceMode : IDisposable
-{
-    private nint guard;
-
-    /// <summary>Enters inference mode on this thread.</summary>
-    public InferenceMode() => NativeMethods.Check(NativeMethods.mvt_inference_mode_enter(out guard), "inference mode");
-
-    /// <summary>Restores the mode of before.</summary>
-    public void Dispose() => NativeMethods.mvt_guard_release(Interlocked.Exchange(ref guard, 0));
-}
-
-/// <summary>
-/// Lets matrix products run in a shorter type on this thread while the rest stays float32; the cache of converted
-/// weights is dropped when the outermost one ends, so a training step enters it anew.
-/// </summary>
-public sealed class Autocast : IDisposable
-{
-    private nint guard;
-
-    /// <summary>Enters autocast for a device, to bfloat16 unless told otherwise.</summary>
-    public Autocast(Device device, DType dtype = DType.BFloat16) =>
-        NativeMethods.Check(NativeMethods.mvt_autocast_enter(device.Type, (long)dtype, out guard), "autocast");
-
-    /// <summary>Restores the mode of before.</summary>
-    public void Dispose() => NativeMethods.mvt_guard_release(Interlocked.Exchange(ref guard, 0));
 }

@@ -6,6 +6,7 @@ namespace MvAdapter.Torch;
 public readonly record struct Device
 {
     private const long CudaType = 1;
+    private const int MaximumIndex = sbyte.MaxValue; // libtorch keeps it in one signed byte
     private readonly long type;
     private readonly int index;
 
@@ -15,7 +16,9 @@ public readonly record struct Device
     public static Device Cpu => new(0, 0);
 
     /// <summary>The GPU of that number.</summary>
-    public static Device Cuda(int index = 0) => new(CudaType, index);
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative or above 127.</exception>
+    public static Device Cuda(int index = 0) => index is >= 0 and <= MaximumIndex ? new(CudaType, index)
+        : throw new ArgumentOutOfRangeException(nameof(index), $"a GPU's number is 0 to {MaximumIndex}, not {index}");
 
     /// <summary>Whether the tensor lies in main memory.</summary>
     public bool IsCpu => type == 0;
@@ -41,7 +44,8 @@ public readonly record struct Device
         "cpu" => Cpu,
         "cuda" => Cuda(),
         _ when text.StartsWith("cuda:", StringComparison.Ordinal)
-            && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var index) => Cuda(index),
+            && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+            && index <= MaximumIndex => Cuda(index),
         _ => throw new FormatException($"'{text}' is no device; use cpu, cuda or cuda:N"),
     };
 

@@ -31,12 +31,16 @@ public static class Functional
         Operator.Call("aten::conv3d", x, weight, bias, stride ?? [1, 1, 1], padding ?? [0, 0, 0], new long[] { 1, 1, 1 }, groups);
 
     /// <summary>Divides by the Euclidean norm of a dimension, as the published code does (no epsilon).</summary>
-    public static Tensor Normalize(Tensor x, long dimension = -1) => x / x.Norm(dimension);
+    public static Tensor Normalize(Tensor x, long dimension = -1)
+    {
+        using var norm = x.Norm(dimension);
+        return x / norm;
+    }
 
     /// <summary>Zeroes each element with probability p in training and scales the rest, drawing from the device's own generator.</summary>
     public static Tensor Dropout(Tensor x, double p, bool training) => p == 0 || !training ? x : Operator.Call("aten::dropout", x, p, training);
 
-    /// <summary>The exact GELU, or its tanh approximation.</summary>
+    /// <summary>The exact GELU: x times the normal distribution function of x.</summary>
     public static Tensor Gelu(Tensor x) => Operator.Call("aten::gelu", x);
 
     /// <summary>The Kronecker product of two matrices: [a, b] kron [c, d] -> [ac, bd].</summary>

@@ -16,6 +16,7 @@ public sealed class Generator : IDisposable
     public byte[] GetState()
     {
         NativeMethods.Check(NativeMethods.mvt_generator_get_state(Handle, out var state), "generator");
+        GC.KeepAlive(this);
         using var tensor = new Tensor(state);
         return tensor.ToArray<byte>();
     }
@@ -25,6 +26,7 @@ public sealed class Generator : IDisposable
     {
         using var tensor = Tensor.From(state, state.Length);
         NativeMethods.Check(NativeMethods.mvt_generator_set_state(Handle, tensor.Handle("generator")), "generator");
+        GC.KeepAlive(this);
     }
 
     /// <summary>Seeds the default generators of every device, from which dropout draws.</summary>

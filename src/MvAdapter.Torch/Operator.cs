@@ -57,7 +57,9 @@ public sealed unsafe class Operator
     public static Tensor Call(string name, params ReadOnlySpan<Argument> arguments)
     {
         var results = Find(name).Run(arguments);
-        return results is [{ } tensor] ? tensor : throw new TorchException($"{name} returns {results.Length} values, not one tensor");
+        if (results is [{ } tensor]) return tensor;
+        foreach (var unwanted in results) unwanted?.Dispose();
+        throw new TorchException($"{name} returns {results.Length} values, not one tensor");
     }
 
     /// <summary>Calls an operator that returns several tensors or a list of them; an undefined one is null.</summary>
@@ -67,13 +69,26 @@ public sealed unsafe class Operator
     public static double CallScalar(string name, params ReadOnlySpan<Argument> arguments)
     {
         Find(name).Invoke(arguments, out var results, out var count);
-        return count == 1 ? results[0].Tag == (long)ValueTag.Double ? results[0].Number : results[0].Integer
-            : throw new TorchException($"{name} returns {count} values, not one number");
+        switch (count == 1 ? (ValueTag)results[0].Tag : ValueTag.None)
+        {
+            case ValueTag.Double:
+                return results[0].Number;
+            case ValueTag.Int or ValueTag.Bool:
+                return results[0].Integer;
+            default:
+                foreach (var unwanted in Take(results, count)) unwanted?.Dispose();
+                throw new TorchException($"{name} returns no single number or truth value");
+        }
     }
 
     private Tensor?[] Run(ReadOnlySpan<Argument> arguments)
     {
         Invoke(arguments, out var results, out var count);
+        return Take(results, count);
+    }
+
+    private static Tensor?[] Take(NativeValue* results, long count)
+    {
         var tensors = new Tensor?[count];
         for (var i = 0; i < count; i++)
             tensors[i] = results[i].Tag == (long)ValueTag.Tensor ? new Tensor((nint)results[i].Pointer) : null;
@@ -83,7 +98,12 @@ public sealed unsafe class Operator
     private void Invoke(ReadOnlySpan<Argument> arguments, out NativeValue* results, out long count)
     {
         var words = 0;
-        foreach (ref readonly var argument in arguments) words += argument.ScratchWords;
+        foreach (ref readonly var argument in arguments)
+        {
+            words += argument.ScratchWords;
+            if (argument.IsFreed)
+                throw new ObjectDisposedException(nameof(Tensor), $"{Describe(arguments)}: a tensor was freed (by Dispose or the end of its TensorScope)");
+        }
         // Lists and texts are copied where the collector cannot move them.
         Span<long> scratch = words <= 512 ? stackalloc long[words] : GC.AllocateUninitializedArray<long>(words, pinned: true);
         Span<NativeValue> values = stackalloc NativeValue[arguments.Length];
@@ -95,7 +115,11 @@ public sealed unsafe class Operator
             for (var i = 0; i < arguments.Length; i++) values[i] = Fill(in arguments[i], ref next);
             status = NativeMethods.mvt_operator_call(handle, values0, arguments.Length, out results, out count);
         }
-        if (status != 0) throw Failure(arguments);
+        if (status != 0)
+        {
+            var reason = NativeMethods.LastError;
+            throw new TorchException($"{Describe(arguments)}: {reason}");
+        }
         foreach (ref readonly var argument in arguments) GC.KeepAlive(argument.Reference);
     }
 
@@ -134,11 +158,11 @@ public sealed unsafe class Operator
         return value;
     }
 
-    private TorchException Failure(ReadOnlySpan<Argument> arguments)
+    /// <summary>The call as an error message names it: the operator with its shapes.</summary>
+    private string Describe(ReadOnlySpan<Argument> arguments)
     {
-        var reason = NativeMethods.LastError;
         var described = new string[arguments.Length];
         for (var i = 0; i < arguments.Length; i++) described[i] = arguments[i].Describe();
-        return new TorchException($"{Name}({string.Join(", ", described)}): {reason}");
+        return $"{Name}({string.Join(", ", described)})";
     }
 }

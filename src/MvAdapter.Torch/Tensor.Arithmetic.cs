@@ -6,6 +6,8 @@ public sealed partial class Tensor
     public static Tensor operator +(Tensor a, Tensor b) => Operator.Call("aten::add.Tensor", a, b);
     /// <summary>Adds a number to every element.</summary>
     public static Tensor operator +(Tensor a, double b) => Operator.Call("aten::add.Scalar", a, b);
+    /// <summary>Adds a number to every element.</summary>
+    public static Tensor operator +(double a, Tensor b) => b + a;
     /// <summary>Element-wise difference, with broadcasting.</summary>
     public static Tensor operator -(Tensor a, Tensor b) => Operator.Call("aten::sub.Tensor", a, b);
     /// <summary>Subtracts a number from every element.</summary>
@@ -26,7 +28,11 @@ public sealed partial class Tensor
     public static Tensor operator /(Tensor a, double b) => Operator.Call("aten::div.Scalar", a, b);
 
     /// <summary>Divides a number by every element.</summary>
-    public static Tensor operator /(double a, Tensor b) => Operator.Call("aten::reciprocal", b) * a;
+    public static Tensor operator /(double a, Tensor b)
+    {
+        using var reciprocal = Operator.Call("aten::reciprocal", b);
+        return reciprocal * a;
+    }
 
     /// <summary>Adds in place; not for tensors that a graph still needs.</summary>
     public Tensor AddInPlace(Tensor other, double scale = 1) => InPlace("aten::add_.Tensor", this, other, scale);

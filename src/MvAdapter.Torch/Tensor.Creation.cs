@@ -34,9 +34,9 @@ public sealed partial class Tensor
     /// <exception cref="ArgumentException">The shape does not hold that many elements.</exception>
     public static Tensor From<T>(ReadOnlySpan<T> elements, params long[] shape) where T : unmanaged
     {
-        var tensor = Empty(shape, DTypeOf<T>());
-        if (tensor.ElementCount != elements.Length)
+        if (!Holds(shape, elements.Length))
             throw new ArgumentException($"{elements.Length} elements do not fill [{string.Join(", ", shape)}]", nameof(shape));
+        var tensor = Empty(shape, DTypeOf<T>());
         elements.CopyTo(tensor.AsSpan<T>());
         return tensor;
     }
@@ -48,11 +48,11 @@ public sealed partial class Tensor
     /// <exception cref="ArgumentException">The byte count does not fit shape and type.</exception>
     public static unsafe Tensor FromBytes(ReadOnlySpan<byte> bytes, DType dtype, params long[] shape)
     {
+        var (count, rest) = Math.DivRem(bytes.Length, dtype.ElementSize());
+        if (rest != 0 || !Holds(shape, count))
+            throw new ArgumentException($"{bytes.Length} bytes do not fill {dtype.ToString().ToLowerInvariant()}[{string.Join(", ", shape)}]", nameof(bytes));
         var tensor = Empty(shape, dtype);
-        if (tensor.ElementCount * dtype.ElementSize() != bytes.Length)
-            throw new ArgumentException($"{bytes.Length} bytes do not fill {tensor.Describe()}", nameof(bytes));
-        NativeMethods.Check(NativeMethods.mvt_tensor_data(tensor.Handle("data"), out var data), "data");
-        bytes.CopyTo(new Span<byte>(data, bytes.Length));
+        bytes.CopyTo(new Span<byte>(tensor.Data(), bytes.Length));
         return tensor;
     }
 
@@ -61,7 +61,18 @@ public sealed partial class Tensor
     {
         using var scope = new TensorScope();
         var tensor = Detach().To(Device.Cpu).Contiguous();
-        NativeMethods.Check(NativeMethods.mvt_tensor_data(tensor.Handle("data"), out var data), "data");
-        return new ReadOnlySpan<byte>(data, checked((int)(tensor.ElementCount * tensor.DType.ElementSize()))).ToArray();
+        return new ReadOnlySpan<byte>(tensor.Data(), tensor.SpanLength(tensor.DType.ElementSize())).ToArray();
+    }
+
+    // Before anything is allocated: a shape read from a file may be absurd.
+    private static bool Holds(long[] shape, int count)
+    {
+        var product = Int128.One;
+        foreach (var size in shape)
+        {
+            if (size < 0 || product > long.MaxValue) return false;
+            product *= size;
+        }
+        return product == count;
     }
 }

@@ -12,8 +12,6 @@ public sealed unsafe partial class Tensor : IDisposable
 {
     private static long living;
     private nint handle;
-    private long[]? shape;
-    private DType? dtype;
 
     internal Tensor(nint handle)
     {
@@ -37,25 +35,27 @@ public sealed unsafe partial class Tensor : IDisposable
     {
         get
         {
-            if (shape is null)
-            {
-                var sizes = new long[Info(out _, out _, out _)];
-                var strides = new long[sizes.Length];
-                fixed (long* a = sizes, b = strides) NativeMethods.Check(NativeMethods.mvt_tensor_sizes(Handle("shape"), a, b), "shape");
-                shape = sizes;
-            }
-            return shape;
+            // Asked anew each time: an operator such as aten::resize_ changes them.
+            var sizes = new long[Info(out _, out _, out _)];
+            var strides = new long[sizes.Length];
+            fixed (long* a = sizes, b = strides) NativeMethods.Check(NativeMethods.mvt_tensor_sizes(Handle("shape"), a, b), "shape");
+            GC.KeepAlive(this);
+            return sizes;
         }
     }
 
     /// <summary>The number of dimensions.</summary>
-    public int Dimensions => Sizes.Length;
+    public int Dimensions => (int)Info(out _, out _, out _);
 
     /// <summary>The size of a dimension; negative counts from the last.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such dimension.</exception>
-    public long Size(int dimension) => dimension < Dimensions && dimension >= -Dimensions
-        ? Sizes[dimension < 0 ? dimension + Dimensions : dimension]
-        : throw new ArgumentOutOfRangeException(nameof(dimension), $"{Describe()} has no dimension {dimension}");
+    public long Size(int dimension)
+    {
+        var sizes = Sizes;
+        return dimension < sizes.Length && dimension >= -sizes.Length
+            ? sizes[dimension < 0 ? dimension + sizes.Length : dimension]
+            : throw new ArgumentOutOfRangeException(nameof(dimension), $"{Describe()} has no dimension {dimension}");
+    }
 
     /// <summary>The number of elements.</summary>
     public long ElementCount
@@ -73,12 +73,8 @@ public sealed unsafe partial class Tensor : IDisposable
     {
         get
         {
-            if (dtype is null)
-            {
-                Info(out var value, out _, out _);
-                dtype = (DType)value;
-            }
-            return dtype.Value;
+            Info(out var value, out _, out _);
+            return (DType)value;
         }
     }
 
@@ -105,15 +101,14 @@ public sealed unsafe partial class Tensor : IDisposable
     /// The elements in place: contiguous, in main memory, of the type that fits <see cref="DType"/>
     /// (bfloat16 is read as <see cref="ushort"/>). Valid until the tensor is freed.
     /// </summary>
-    /// <exception cref="InvalidOperationException">Another element type, a GPU tensor, or gaps between the elements.</exception>
+    /// <exception cref="InvalidOperationException">Another element type, a GPU tensor, gaps between the elements, or more than 2^31 of them.</exception>
     public Span<T> AsSpan<T>() where T : unmanaged
     {
         if (TypeOf(DType) != typeof(T))
             throw new InvalidOperationException($"elements of {Describe()} are read as {TypeOf(DType).Name}, not {typeof(T).Name}");
         if (!Device.IsCpu || !IsContiguous)
             throw new InvalidOperationException($"{Describe()} must be contiguous and on the CPU to be read in place; call ToArray");
-        NativeMethods.Check(NativeMethods.mvt_tensor_data(Handle("data"), out var data), "data");
-        return new Span<T>(data, checked((int)ElementCount));
+        return new Span<T>(Data(), SpanLength(1));
     }
 
     /// <summary>A copy of the elements in row-major order, from any device.</summary>
@@ -168,6 +163,32 @@ public sealed unsafe partial class Tensor : IDisposable
     internal nint Handle(string user) => handle != 0 ? handle
         : throw new ObjectDisposedException(nameof(Tensor), $"{user}: the tensor was freed (by Dispose or the end of its TensorScope)");
 
+    private void* Data()
+    {
+        Check(NativeMethods.mvt_tensor_data(Handle("data"), out var data), "data");
+        return data;
+    }
+
+    /// <summary>How many units a span over all elements has, for so many units an element.</summary>
+    private int SpanLength(int unitsPerElement)
+    {
+        var length = ElementCount * unitsPerElement;
+        return length <= Array.MaxLength ? (int)length
+            : throw new InvalidOperationException($"{Describe()} is larger than a span or an array can be; read it in parts");
+    }
+
+    /// <summary>Turns a failed call about this tensor into an exception that names the call and the tensor.</summary>
+    private void Check(int status, string what)
+    {
+        if (status == 0)
+        {
+            GC.KeepAlive(this);
+            return;
+        }
+        var reason = NativeMethods.LastError;
+        throw new TorchException($"{what}({Describe()}): {reason}");
+    }
+
     private long Flags
     {
         get
@@ -180,6 +201,7 @@ public sealed unsafe partial class Tensor : IDisposable
     private long Info(out long type, out long device, out long flags)
     {
         NativeMethods.Check(NativeMethods.mvt_tensor_info(Handle("info"), out type, out var dimensions, out device, out flags), "info");
+        GC.KeepAlive(this);
         return dimensions;
     }
 

@@ -20,7 +20,7 @@ public readonly struct TensorIndex
     public static TensorIndex Ellipsis => new(Kind.Ellipsis);
 
     /// <summary>One index; negative counts from the end.</summary>
-    public static implicit operator TensorIndex(int index) => new(Kind.Integer, index < 0 ? ^-index : index);
+    public static implicit operator TensorIndex(int index) => new(Kind.Integer, index < 0 ? new Index(index == int.MinValue ? int.MaxValue : -index, fromEnd: true) : index);
     /// <summary>One index.</summary>
     public static implicit operator TensorIndex(Index index) => new(Kind.Integer, index);
     /// <summary>A part of the dimension.</summary>
@@ -28,47 +28,67 @@ public readonly struct TensorIndex
     /// <summary>Rows by number, or by a mask.</summary>
     public static implicit operator TensorIndex(Tensor tensor) => new(Kind.Tensor, tensor: tensor);
 
+    /// <summary>How many dimensions of the tensor it takes.</summary>
+    private int Width => kind switch
+    {
+        Kind.NewAxis or Kind.Ellipsis => 0,
+        Kind.Tensor when tensor!.DType == DType.Bool => tensor.Dimensions,
+        _ => 1,
+    };
+
     internal static Tensor Apply(Tensor source, ReadOnlySpan<TensorIndex> indices)
     {
-        var named = 0;
-        foreach (var item in indices) if (item.kind is not (Kind.NewAxis or Kind.Ellipsis)) named++;
+        var (named, ellipses) = (0, 0);
+        foreach (ref readonly var item in indices)
+        {
+            named += item.Width;
+            if (item.kind == Kind.Ellipsis) ellipses++;
+        }
         if (named > source.Dimensions)
-            throw new ArgumentException($"{named} indices for {source.Describe()}", nameof(indices));
+            throw new ArgumentException($"indices for {named} dimensions of {source.Describe()}", nameof(indices));
+        if (ellipses > 1)
+            throw new ArgumentException($"more than one ellipsis for {source.Describe()}", nameof(indices));
 
-        var result = source;
-        var dimension = 0;
-        var picks = new List<(int Dimension, Tensor Rows)>();
-        foreach (var item in indices)
+        using var scope = new TensorScope();
+        var result = Operator.Call("aten::alias", source);
+        var (from, to) = (0, 0); // the next dimension of the source, and of the result
+        var picks = new List<Tensor?>(); // an entry for a dimension of the result; a mask's entry stands for all of its own
+        var picked = 0;
+        foreach (ref readonly var item in indices)
         {
             switch (item.kind)
             {
                 case Kind.Integer:
-                    result = result.Select(dimension, Position(result, dimension, item.index));
+                    result = result.Select(to, Position(source, from, item.index));
                     break;
                 case Kind.Range:
                     // As in NumPy, a range is cut to the dimension.
-                    var size = result.Size(dimension);
+                    var size = source.Size(from);
                     var start = Math.Clamp(At(item.range.Start, size), 0, size);
                     var end = Math.Clamp(At(item.range.End, size), start, size);
-                    result = result.Narrow(dimension++, start, end - start);
+                    result = result.Narrow(to++, start, end - start);
                     break;
                 case Kind.NewAxis:
-                    result = result.Unsqueeze(dimension++);
+                    result = result.Unsqueeze(to++);
                     break;
                 case Kind.Ellipsis:
-                    dimension += source.Dimensions - named;
+                    from += source.Dimensions - named;
+                    to += source.Dimensions - named;
                     break;
                 case Kind.Tensor:
-                    picks.Add((dimension, item.tensor!));
-                    dimension += item.tensor!.DType == DType.Bool ? item.tensor.Dimensions : 1;
+                    for (; picked < to; picked++) picks.Add(null);
+                    picks.Add(Rows(item.tensor!));
+                    picked = to += item.Width;
                     break;
             }
+            from += item.Width;
         }
-        if (picks.Count == 0) return ReferenceEquals(result, source) ? source.View(source.Sizes) : result;
-        var list = new Tensor?[picks.Max(pick => pick.Dimension) + 1];
-        foreach (var (at, rows) in picks) list[at] = rows;
-        return Operator.Call("aten::index.Tensor", result, list);
+        return scope.Keep(picks.Count == 0 ? result : Operator.Call("aten::index.Tensor", result, picks.ToArray()));
     }
+
+    // libtorch would take bytes for a mask, with a warning on the standard error.
+    private static Tensor Rows(Tensor tensor) => tensor.DType is DType.Int64 or DType.Bool ? tensor
+        : throw new ArgumentException($"{tensor.Describe()} is no index: numbers are int64, a mask is bool", nameof(tensor));
 
     private static long Position(Tensor source, int dimension, Index index)
     {

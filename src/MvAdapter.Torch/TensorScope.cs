@@ -22,16 +22,21 @@ public sealed class TensorScope : IDisposable
     }
 
     /// <summary>How many living tensors the scope will free.</summary>
-    public int Count => owned.Count;
+    public int Count => owned.Count(tensor => tensor.Scope == this);
 
-    /// <summary>Hands the tensor to the enclosing scope (to nobody when there is none), and returns it.</summary>
+    /// <summary>
+    /// Hands a tensor of this scope, or of one inside it, to the enclosing scope (to nobody when there is none),
+    /// and returns it. A tensor that will outlive this scope anyway stays where it is.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Another thread made the scope.</exception>
     public Tensor Keep(Tensor tensor)
     {
-        if (owned.Remove(tensor))
-        {
-            tensor.Scope = outer;
-            outer?.owned.Add(tensor);
-        }
+        if (thread != Environment.CurrentManagedThreadId)
+            throw new InvalidOperationException("a TensorScope keeps tensors on the thread that made it");
+        if (tensor.Scope is not { } owner || !owner.IsWithin(this)) return tensor;
+        owner.owned.Remove(tensor);
+        tensor.Scope = outer;
+        outer?.owned.Add(tensor);
         return tensor;
     }
 
@@ -46,10 +51,19 @@ public sealed class TensorScope : IDisposable
         current = outer;
         foreach (var tensor in owned)
         {
+            // Another thread may have taken it out of the scope meanwhile.
+            if (tensor.Scope != this) continue;
             tensor.Scope = null;
             tensor.Dispose();
         }
         owned.Clear();
+    }
+
+    private bool IsWithin(TensorScope other)
+    {
+        var scope = this;
+        while (scope is not null && scope != other) scope = scope.outer;
+        return scope is not null;
     }
 
     internal static TensorScope? Adopt(Tensor tensor)
@@ -60,7 +74,7 @@ public sealed class TensorScope : IDisposable
 
     internal void Forget(Tensor tensor)
     {
-        // A tensor freed early by another thread stays in the list: freeing it again does nothing.
+        // The set is this thread's alone: what another thread takes out stays listed, and the end passes over it.
         if (thread == Environment.CurrentManagedThreadId) owned.Remove(tensor);
     }
 }
