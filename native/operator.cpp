@@ -1,6 +1,8 @@
 // The boxed call: finds an operator in libtorch's dispatcher and converts arguments by its schema.
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "internal.h"
@@ -10,8 +12,14 @@ namespace {
 using c10::IValue;
 using c10::TypeKind;
 
+// Kept once per operator, however often it is asked for.
 const mvt_operator* wrap(const c10::OperatorHandle& handle) {
-  return reinterpret_cast<const mvt_operator*>(new c10::OperatorHandle(handle));
+  static std::mutex mutex;
+  // Never destroyed: other threads may still call operators while the process ends.
+  static auto& known = *new std::unordered_map<c10::OperatorName, c10::OperatorHandle>();
+  std::lock_guard<std::mutex> lock(mutex);
+  const auto entry = known.emplace(handle.operator_name(), handle).first;
+  return reinterpret_cast<const mvt_operator*>(&entry->second);
 }
 
 const c10::OperatorHandle& unwrap(const mvt_operator* op) {
@@ -40,9 +48,10 @@ c10::ArrayRef<T> elements(const mvt_value& value) {
 
 IValue to_list(const c10::Argument& argument, const c10::TypePtr& element, const mvt_value& value) {
   if (element->kind() == TypeKind::OptionalType && value.tag == MVT_TENSOR_LIST) {
-    c10::List<c10::optional<at::Tensor>> list;
+    // Untyped, because the name of libtorch's optional depends on its version.
+    c10::impl::GenericList list(element);
     for (auto* tensor : elements<const mvt_tensor*>(value))
-      list.push_back(tensor ? c10::optional<at::Tensor>(mvt::unwrap(tensor)) : c10::nullopt);
+      list.push_back(tensor ? IValue(mvt::unwrap(tensor)) : IValue());
     return list;
   }
   switch (element->kind()) {

@@ -82,6 +82,21 @@ void lists_and_options() {
   mvt_tensor* rows = one(call("aten::ones", "", {ints({2, 4})}));
   auto norm = call("aten::native_layer_norm", "", {tensor(rows), ints({4}), none, none, number(1e-5)});
   CHECK(norm.size() == 3);
+  // A None among the indices takes the whole dimension.
+  mvt_tensor* column = one(call("aten::full", "", {ints({1}), integer(3), integer(4)}));
+  const mvt_tensor* column_of[] = {nullptr, column};
+  mvt_tensor* last = one(call("aten::index", "Tensor", {tensor(rows), {MVT_TENSOR_LIST, 2, 0, column_of}}));
+  int64_t sizes[2] = {0, 0}, strides[2] = {0, 0};
+  CHECK(mvt_tensor_sizes(last, sizes, strides) == 0 && sizes[0] == 2 && sizes[1] == 1);
+  const double factors[] = {2, 3};
+  mvt_tensor* image = one(call("aten::ones", "", {ints({1, 1, 4, 4})}));
+  mvt_tensor* larger = one(call("aten::upsample_nearest2d", "vec", {tensor(image), none, {MVT_DOUBLE_LIST, 2, 0, factors}}));
+  int64_t larger_sizes[4] = {}, larger_strides[4] = {};
+  CHECK(mvt_tensor_sizes(larger, larger_sizes, larger_strides) == 0 && larger_sizes[2] == 8 && larger_sizes[3] == 12);
+  const char* mode = "floor";
+  mvt_tensor* floored = one(call("aten::div", "Tensor_mode", {tensor(rows), tensor(rows), {MVT_STRING, 5, 0, mode}}));
+  CHECK(first(floored) == 1);
+  for (auto* t : {column, last, image, larger, floored}) mvt_tensor_free(t);
   for (auto& value : norm) mvt_tensor_free((mvt_tensor*)value.p);
   for (auto* handle : handles) mvt_tensor_free((mvt_tensor*)handle);
   for (auto* t : {range, joined, picked, rows}) mvt_tensor_free(t);
@@ -91,6 +106,10 @@ void failures() {
   const mvt_operator* op = nullptr;
   CHECK(mvt_operator_find("aten::no_such_thing", "", &op) == 1 && std::strstr(mvt_last_error(), "no_such_thing"));
   CHECK(mvt_operator_find("aten::mm", "", &op) == 0);
+  const mvt_operator* again = nullptr;
+  CHECK(mvt_operator_find("aten::mm", "", &again) == 0 && again == op);
+  const char* schema = nullptr;
+  CHECK(mvt_operator_schema(op, &schema) == 0 && std::strstr(schema, "mat2"));
   mvt_tensor* a = one(call("aten::ones", "", {ints({2, 3})}));
   const mvt_value* results = nullptr;
   int64_t count = 0;
@@ -136,15 +155,32 @@ void guards_and_generators() {
   CHECK(call("aten::equal", "", {tensor(r1), tensor(r2)})[0].i == 1);
   for (auto* x : {state, r1, r2}) mvt_tensor_free(x);
   mvt_generator_free(generator);
+  CHECK(mvt_generator_create((int64_t)2 << 32, 7, &generator) == 1);  // no generator for this kind of device
+}
+
+void runtime() {
+  CHECK(std::strlen(mvt_version()) > 0);
+  const char *build = nullptr, *parallel = nullptr;
+  CHECK(mvt_configuration(&build, &parallel) == 0 && *build != 0 && *parallel != 0);
+  int64_t threads = 0;
+  CHECK(mvt_set_threads(2) == 0 && mvt_get_threads(&threads) == 0 && threads == 2);
+  CHECK(mvt_manual_seed(1) == 0);
+  int64_t devices = -1, allocated = -1, peak = -1, total = -1;
+  CHECK(mvt_cuda_devices(&devices) == 0 && devices >= 0);
+  const int expected = devices > 0 ? 0 : 1;
+  CHECK(mvt_cuda_synchronize(0) == expected && mvt_cuda_memory(0, &allocated, &peak, &total) == expected);
+  if (devices == 0) return;
+  mvt_generator* generator = nullptr;
+  CHECK(mvt_generator_create((int64_t)1 << 32, 7, &generator) == 0);
+  mvt_generator_free(generator);
+  CHECK(allocated >= 0 && peak >= allocated && total > 0);
+  CHECK(mvt_cuda_reset_peak(0) == 0 && mvt_cuda_empty_cache() == 0);
 }
 
 }  // namespace
 
 int main() {
-  CHECK(std::strlen(mvt_version()) > 0);
-  int64_t devices = -1;
-  CHECK(mvt_cuda_devices(&devices) == 0 && devices >= 0);
-  CHECK(mvt_manual_seed(1) == 0);
+  runtime();
   arithmetic_and_autograd();
   lists_and_options();
   failures();
