@@ -22,6 +22,7 @@ internal static class DoctorCommand
         command.Add(json);
         command.Runs((parsed, cancellation) =>
         {
+            ModelOptions.SetThreads(null);
             var report = MachineReport.Take(cancellation);
             if (parsed.GetValue(json)) PrintJson(report);
             else Print(report);

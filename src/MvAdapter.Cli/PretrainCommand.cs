@@ -35,8 +35,7 @@ internal static class PretrainCommand
         foreach (var option in new Option[] { output, steps, batch, seed, threads, log }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            if (parsed.GetValue(threads) is { } count)
-                TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+            ModelOptions.SetThreads(parsed.GetValue(threads));
             var folder = parsed.GetValue(output)!;
             if (folder.Length == 0) throw new UsageException("--output is empty");
             if (File.Exists(folder)) throw new UsageException($"--output {TextForMessage.Quote(folder)} is a file; give a folder");
