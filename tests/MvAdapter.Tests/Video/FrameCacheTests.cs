@@ -208,7 +208,7 @@ public sealed class FrameCacheTests(FrameCacheVideos videos) : IClassFixture<Fra
         VideoClip[] clips = [Video(3), new(folder.Write("bad.mp4", "no video")), Video(1), Video(4), Video(2), Video(3)];
         using (var cache = OpenOrCreate()) cache.Prepare([Video(1), Video(3)], reader);
 
-        using (var source = FrameSource.Open(reader, Cache, warnings.Enqueue))
+        using (var source = FrameSource.Open(reader, Cache, warn: warnings.Enqueue))
         {
             var videos = source.Read(clips).ToList();
             Assert.Equal(clips, videos.Select(video => video.Clip));

@@ -1,1 +1,0 @@
-namespace MvAdapter.Tests.Support; [CollectionDefinition("Alone", DisableParallelization = true)] public sealed class AloneCollection;
