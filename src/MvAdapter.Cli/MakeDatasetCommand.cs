@@ -48,13 +48,19 @@ internal static class MakeDatasetCommand
 
     private static int Run(string folder, MovingShapesSettings settings, CancellationToken cancellation)
     {
+        Make(folder, settings, cancellation);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{folder}: {settings.Videos} training videos, {settings.ValPairs} validation and {settings.TestPairs} test pairs"));
+        return ExitCode.Success;
+    }
+
+    /// <summary>Makes the files that are not there yet, with a bar.</summary>
+    public static void Make(string folder, MovingShapesSettings settings, CancellationToken cancellation)
+    {
         if (folder.Length == 0) throw new UsageException("--output is empty");
         var total = settings.Videos + 2L * (settings.ValPairs + settings.TestPairs);
         using (var bar = Terminal.Begin("videos", total))
             MovingShapes.MakeAsync(folder, settings, new Display(bar), cancellation).GetAwaiter().GetResult();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{folder}: {settings.Videos} training videos, {settings.ValPairs} validation and {settings.TestPairs} test pairs"));
-        return ExitCode.Success;
     }
 
     // The makers report from several threads, and not in order.

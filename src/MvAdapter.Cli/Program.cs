@@ -12,6 +12,7 @@ internal static class Program
     {
         var root = new RootCommand("Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
         {
+            DemoCommand.Create(),
             EmbedCommand.Create(),
             InfoCommand.Create(),
             TrainCommand.Create(),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MvAdapter.Adapters;
+using MvAdapter.Datasets;
 using MvAdapter.Video;
 
 namespace MvAdapter.Training;
@@ -100,6 +101,18 @@ public sealed record RunConfig
 
     /// <summary>The frames' sampling.</summary>
     public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps}");
+
+    /// <summary>Loads a split of the dataset.</summary>
+    /// <param name="split">The part.</param>
+    /// <param name="strict">Whether a single missing video is an error.</param>
+    /// <exception cref="MvAdapterException">The annotations are malformed, or no video is found.</exception>
+    public Datasets.Dataset Load(Split split, bool strict = false) => DatasetSource.Load(Dataset, new DatasetOptions
+    {
+        Annotations = Annotations,
+        Videos = Videos.Length > 0 ? Videos : null,
+        Split = split,
+        Strict = strict,
+    });
 
     /// <summary>The optimiser's groups.</summary>
     public OptimizerGroups Groups() => new()

@@ -33,7 +33,7 @@ public sealed class Trainer : IDisposable
         config.Validate();
         (this.config, this.options, folder) = (config, options, new RunFolder(options.Output));
         RefuseOtherConfig();
-        var training = Load(Split.Train)!;
+        var training = config.Load(Split.Train, options.Strict);
         Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
@@ -87,6 +87,11 @@ public sealed class Trainer : IDisposable
         if (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint)) SaveAdapter(folder.Adapter);
         return progress;
     }
+
+    /// <summary>Measures the model as it stands on a split.</summary>
+    /// <exception cref="MvAdapterException">The split has no video that can be read.</exception>
+    public RetrievalEvaluation Evaluate(Split split, CancellationToken cancellation = default) =>
+        Evaluator.Evaluate(Encoder, config.Load(split, options.Strict), frames.Read, null, cancellation);
 
     /// <summary>Frees the model.</summary>
     public void Dispose()
@@ -214,19 +219,11 @@ public sealed class Trainer : IDisposable
             throw new UsageException($"the folder {TextForMessage.Quote(options.Output)} holds a run of another config, which differs in {string.Join(", ", differences)}; choose another --output, or the same settings to resume");
     }
 
-    private Dataset? Load(Split split) => DatasetSource.Load(config.Dataset, new DatasetOptions
-    {
-        Annotations = config.Annotations,
-        Videos = config.Videos.Length > 0 ? config.Videos : null,
-        Split = split,
-        Strict = options.Strict,
-    });
-
     private Dataset? TryLoadValidation()
     {
         try
         {
-            return Load(Split.Val);
+            return config.Load(Split.Val, options.Strict);
         }
         catch (InvalidFileException e)
         {
