@@ -22,7 +22,6 @@ internal static class MakeDatasetCommand
             The same options always give the same bytes. An interrupted call is taken up where it stopped: run it again.
             """);
         var name = new Argument<string>("name") { Description = $"The dataset: {MovingShapesName}" };
-        name.AcceptOnlyFromAmong(MovingShapesName);
         var output = new Option<string>("--output") { Description = "The folder to make", Required = true, HelpName = "DIR" };
         var videos = new Option<int>("--videos") { Description = "Training videos", DefaultValueFactory = _ => defaults.Videos, HelpName = "N" };
         var seed = new Option<ulong>("--seed") { Description = "Which videos", DefaultValueFactory = _ => defaults.Seed, HelpName = "S" };
@@ -33,6 +32,8 @@ internal static class MakeDatasetCommand
         foreach (var option in new Option[] { output, videos, seed, level, testPairs, valPairs }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
+            if (parsed.GetValue(name) is var asked && asked != MovingShapesName)
+                throw new UsageException($"no dataset to make is called '{TextForMessage.Quote(asked ?? "", 80)}'; there is {MovingShapesName}");
             var settings = new MovingShapesSettings
             {
                 Videos = parsed.GetValue(videos),

@@ -10,7 +10,7 @@ namespace MvAdapter.Cli;
 /// <summary><c>pretrain</c>: trains the small CLIP that MovingShapes starts from.</summary>
 internal static class PretrainCommand
 {
-    private const int EvaluationPictures = 1000;
+    private const int EvaluationPictures = 500;
     private const int StepsBetweenLines = 100;
 
     public static Command Create()

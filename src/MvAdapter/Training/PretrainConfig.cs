@@ -11,14 +11,13 @@ public sealed record PretrainConfig
     /// </summary>
     public ClipConfig Clip { get; init; } = new(
         EmbeddingWidth: 128, ImageSize: 64, PatchSize: 16, VisionWidth: 128, VisionLayers: 4,
-        TextWidth: 128, TextLayers: 2, ContextLength: 32, VocabularySize: 0)
-    { VisionHeads = 4, TextHeads = 4 };
+        TextWidth: 128, TextLayers: 2, ContextLength: 32, VocabularySize: 0);
 
     /// <summary>Steps of the optimiser.</summary>
-    public int Steps { get; init; } = 3000;
+    public int Steps { get; init; } = 1200;
 
     /// <summary>Pictures a step; all of them show different things.</summary>
-    public int Batch { get; init; } = 192;
+    public int Batch { get; init; } = 128;
 
     /// <summary>The highest learning rate.</summary>
     public double LearningRate { get; init; } = 2e-3;

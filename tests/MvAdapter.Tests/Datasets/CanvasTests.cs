@@ -48,9 +48,10 @@ public sealed class CanvasTests
     }
 
     [Fact]
-    public void A_still_picture_shows_its_shape_where_the_caption_says()
+    public void A_still_picture_shows_its_shape_where_and_as_large_as_the_caption_says()
     {
-        foreach (var picture in StillShapes.Generate(64, 11).Take(200))
+        var seen = 0;
+        foreach (var picture in StillShapes.Generate(64, 11).Take(400))
         {
             // On a plain ground, whatever differs from the corner is the shape.
             var (left, right, top, bottom) = (64, -1, 64, -1);
@@ -58,9 +59,35 @@ public sealed class CanvasTests
                 for (var x = 0; x < 64; x++)
                     if (!picture.Pixels.AsSpan((y * 64 + x) * 3, 3).SequenceEqual(picture.Pixels.AsSpan(0, 3)))
                         (left, right, top, bottom) = (Math.Min(left, x), Math.Max(right, x), Math.Min(top, y), Math.Max(bottom, y));
-            var (centreX, centreY) = ((left + right) / 2.0 - 31.5, (top + bottom) / 2.0 - 31.5);
-            Assert.True(Side(picture.Caption, "left", "right") == Side(centreX), picture.Caption);
-            Assert.True(Side(picture.Caption, "top", "bottom") == Side(centreY), picture.Caption);
+            // A circle's box tells its centre and radius, if no edge cuts it.
+            if (!picture.Caption.Contains("circle", StringComparison.Ordinal) || left == 0 || top == 0 || right == 63 || bottom == 63) continue;
+            seen++;
+            var (centreX, centreY, radius) = ((left + right + 1) / 128.0, (top + bottom + 1) / 128.0, (right - left + 1) / 128.0);
+            Assert.True(Nearby(picture.Caption, centreX, ["on the far left", "on the left", "", "on the right", "on the far right"]), picture.Caption);
+            Assert.True(Nearby(picture.Caption, centreY, ["up at the top", "near the top", "", "near the bottom", "down at the bottom"]), picture.Caption);
+            var size = Scene.Sizes.Single(size => picture.Caption.StartsWith(size.Name.Length > 0 ? $"a {size.Name} " : $"{picture.Caption.Split(' ')[0]} {picture.Scene.Shape.Colour.Name} ", StringComparison.Ordinal));
+            Assert.InRange(radius, size.Radius / 1.4, size.Radius * 1.4);
+        }
+        Assert.True(seen > 30, $"{seen} whole circles");
+    }
+
+    [Fact]
+    public void Scenes_have_captions_of_their_own_and_alternatives_that_differ_in_one_thing()
+    {
+        var captions = Scene.All.Select(scene => scene.Caption).ToHashSet();
+        Assert.Equal(Scene.All.Count(), captions.Count);
+        Assert.Contains("a small red circle near the top on the far left", captions);
+        Assert.Contains("an orange star in the middle", captions);
+        Assert.Contains("a huge blue square down at the bottom", captions);
+        foreach (var scene in Scene.All.Where((_, i) => i % 97 == 0))
+        {
+            foreach (var attribute in Enum.GetValues<SceneAttribute>())
+            {
+                var alternatives = scene.Alternatives(attribute).ToList();
+                Assert.Contains(scene, alternatives);
+                Assert.True(alternatives.Count >= 4 && alternatives.Distinct().Count() == alternatives.Count);
+                Assert.All(alternatives, other => Assert.Contains(other.Caption, captions));
+            }
         }
     }
 
@@ -70,10 +97,13 @@ public sealed class CanvasTests
     public void Pictures_of_no_sensible_size_are_refused(int side) =>
         Assert.Throws<UsageException>(() => StillShapes.Generate(side, 1));
 
-    private static int Side(string caption, string low, string high) =>
-        caption.Contains(low, StringComparison.Ordinal) ? -1 : caption.Contains(high, StringComparison.Ordinal) ? 1 : 0;
-
-    private static int Side(double centre) => centre < -8.5 ? -1 : centre > 8.5 ? 1 : 0;
+    /// <summary>Whether the place, from 0 to 1, lies in the cell of the caption's phrase, give or take two pixels.</summary>
+    private static bool Nearby(string caption, double place, string[] phrases)
+    {
+        var named = Array.FindIndex(phrases, phrase => phrase.Length > 0 && caption.Contains(phrase, StringComparison.Ordinal));
+        var cell = named < 0 ? Array.IndexOf(phrases, "") : named;
+        return place * phrases.Length > cell - 0.16 && place * phrases.Length < cell + 1.16;
+    }
 
     /// <summary>The outline's area by counting points of a fine grid.</summary>
     private static double Area(Outline outline)
