@@ -20,6 +20,7 @@ internal static class Program
             PrepareCommand.Create(),
             MakeDatasetCommand.Create(),
             PretrainCommand.Create(),
+            BenchCommand.Create(),
             DoctorCommand.Create(),
         };
         root.Options.Add(CommandRunner.Verbose);

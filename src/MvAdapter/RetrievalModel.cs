@@ -64,14 +64,16 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
     /// <param name="backbone">The backbone; it may be freed afterwards.</param>
     /// <param name="method">The method.</param>
     /// <param name="precision">BFloat16 stores the frozen weights of products so, and runs them so.</param>
-    public static RetrievalModel Create(ClipModel backbone, Method method, DType precision = DType.Float32)
+    /// <param name="device">Where the model runs; null for where the backbone is.</param>
+    public static RetrievalModel Create(ClipModel backbone, Method method, DType precision = DType.Float32, Device? device = null)
     {
         method.InitializeFrom(backbone);
+        var target = device ?? backbone.LogitScale.Device;
         return new RetrievalModel(
             backbone.Derive((name, tensor) =>
-                method.Trains(name) ? TrainableCopy(tensor)
-                : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision)
-                : null),
+                method.Trains(name) ? TrainableCopy(tensor.To(target))
+                : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision).To(target)
+                : tensor.Detach().To(target)),
             method);
     }
 
