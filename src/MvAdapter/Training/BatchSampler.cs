@@ -9,6 +9,7 @@ namespace MvAdapter.Training;
 public sealed class BatchSampler
 {
     private const int UsualBatchSize = 16;
+    private const ulong Stream = 0x4F52444552; // "ORDER"
     private readonly IReadOnlyList<TrainingPair> pairs;
     private readonly int batchSize;
     private readonly bool distinct;
@@ -42,7 +43,7 @@ public sealed class BatchSampler
     public IReadOnlyList<IReadOnlyList<TrainingPair>> Epoch(int epoch)
     {
         var order = Enumerable.Range(0, pairs.Count).ToArray();
-        new SeededRandom(seed, (ulong)epoch).Shuffle(order);
+        SeededRandom.For(seed, Stream, epoch).Shuffle<int>(order);
         return distinct ? Distinct(order) : [.. order.Select(i => pairs[i]).Chunk(batchSize).Where(batch => batch.Length == batchSize)];
     }
 

@@ -15,6 +15,7 @@ public sealed class Trainer : IDisposable
 {
     /// <summary>Decoded frames that a run keeps in memory: 13,000 frames of 224 pixels.</summary>
     private const long MemoryForFrames = 2_000_000_000;
+    private const ulong DropoutStream = 0x44524F50; // "DROP"
     private readonly RunConfig config;
     private readonly TrainerOptions options;
     private readonly RunFolder folder;
@@ -114,7 +115,7 @@ public sealed class Trainer : IDisposable
         {
             cancellation.ThrowIfCancellationRequested();
             var begin = clock.Elapsed;
-            Generator.ManualSeed(SeededRandom.Of(config.Seed, progress.Step));
+            Generator.ManualSeed(SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step).NextUInt64());
             var loss = 0.0;
             for (var i = 0; i < config.Accumulation; i++)
             {

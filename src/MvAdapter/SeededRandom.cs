@@ -1,15 +1,15 @@
-namespace MvAdapter.Datasets.Shapes;
+namespace MvAdapter;
 
 /// <summary>
-/// SplitMix64: a few lines that give the same numbers on every runtime and machine, so that a seed means one dataset
-/// for good; and cheap to start anew for each item, so that any item can be made without those before it.
+/// SplitMix64 (Steele, Lea and Flood, 2014): a few lines that give the same numbers on every runtime and machine, so that a seed means one dataset
+/// and one run for good; and cheap to start anew for each item, so that any item can be made without those before it.
 /// </summary>
 internal sealed class SeededRandom(ulong seed)
 {
     private ulong state = seed;
 
     /// <summary>The generator of one item of one stream.</summary>
-    public static SeededRandom For(ulong seed, ulong stream, int item)
+    public static SeededRandom For(ulong seed, ulong stream, long item)
     {
         var mixer = new SeededRandom(seed);
         var streamed = new SeededRandom(mixer.NextUInt64() ^ stream);
