@@ -3,6 +3,7 @@ using System.Globalization;
 using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Torch;
+using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
 
@@ -28,7 +29,7 @@ internal static class EvalCommand
         var split = new Option<string>("--split") { Description = "train, val or test", DefaultValueFactory = _ => "test" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var dualSoftmax = new Option<bool>("--dual-softmax") { Description = "Re-weight scores by a softmax over the other side; uses all queries at once, so it is not comparable with the plain table" };
-        var temperature = new Option<double>("--temperature") { Description = "Factor on the scores in --dual-softmax", DefaultValueFactory = _ => 100 };
+        var temperature = new Option<double>("--temperature") { Description = "What scores are divided by in --dual-softmax", DefaultValueFactory = _ => 0.01 };
         var ranks = new Option<string?>("--ranks") { Description = "Write every query's rank and first five as CSV", HelpName = "FILE.csv" };
         var worst = new Option<bool>("--worst") { Description = "Print the worst queries with their first five" };
         var json = new Option<bool>("--json") { Description = "Print a JSON array, one object a method" };
@@ -51,15 +52,22 @@ internal static class EvalCommand
                 result = Evaluator.Evaluate(encoder, data, null, bar, cancellation);
             if (parsed.GetValue(dualSoftmax)) result = result.WithDualSoftmax(parsed.GetValue(temperature));
             if (parsed.GetValue(ranks) is { } file) RankedQuery.WriteCsv(file, result.Queries());
-            Print(encoder, result, parsed.GetValue(json), parsed.GetValue(worst));
+            Print(encoder, Report(encoder, model.Adapter(parsed), result), result, parsed.GetValue(json), parsed.GetValue(worst));
             return data.Samples.Count > result.VideoIds.Count ? ExitCode.Partial : ExitCode.Success;
         });
         return command;
     }
 
-    private static void Print(VideoTextEncoder encoder, RetrievalEvaluation result, bool json, bool worst)
+    // An adapter says which run made it; what that run cost stands in its folder, where it still is.
+    private static RetrievalReport Report(VideoTextEncoder encoder, string? adapter, RetrievalEvaluation result)
     {
-        var report = Reports.Of(encoder.Model, 0, result, 0, TorchRuntime.Memory(encoder.Model.Device).Peak);
+        var config = adapter is null ? null : RunConfigFile.TryReadFrom(adapter);
+        var cost = config is null ? null : RunFolder.Of(adapter!).TryReadProgress(config);
+        return Reports.Of(encoder.Model, config?.Seed ?? 0, result, cost?.TrainSeconds ?? 0, cost?.PeakMemory ?? TorchRuntime.Memory(encoder.Model.Device).Peak);
+    }
+
+    private static void Print(VideoTextEncoder encoder, RetrievalReport report, RetrievalEvaluation result, bool json, bool worst)
+    {
         if (json) Console.WriteLine(ResultsFile.ToJson([report]));
         else
         {

@@ -2,7 +2,6 @@ using System.CommandLine;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Torch;
-using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -25,7 +24,7 @@ internal sealed class ModelOptions
     private readonly Option<string?> adapter = new("--adapter") { Description = "Adapter checkpoint: .safetensors, or a published .pth", HelpName = "FILE" };
     private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
     private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
-    private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default the adapter's number, else 32)", HelpName = "N" };
+    private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default that of the adapter's training, else 32)", HelpName = "N" };
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
@@ -43,7 +42,7 @@ internal sealed class ModelOptions
             command.Add(preset);
             command.Add(adapterConfig);
         }
-        sampling = new SamplingOptions(command, "by default the adapter's number, else 12");
+        sampling = new SamplingOptions(command, "that of the adapter's training, else ");
         foreach (var option in new Option[] { words, precision, device, threads }) command.Add(option);
     }
 
@@ -51,10 +50,12 @@ internal sealed class ModelOptions
     public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation)
     {
         var source = Source(parsed);
-        var sampling = Sampling(parsed);
         using var progress = new DownloadDisplay();
-        return VideoTextEncoder.Load(source, sampling, progress, cancellation);
+        return VideoTextEncoder.Load(source, progress, cancellation);
     }
+
+    /// <summary>The adapter's file; null when none is named.</summary>
+    public string? Adapter(ParseResult parsed) => parsed.GetValue(adapter);
 
     /// <summary>Sets the threads and reads the options.</summary>
     public ModelSource Source(ParseResult parsed)
@@ -70,11 +71,10 @@ internal sealed class ModelOptions
             Device = ParseDevice(parsed.GetValue(device)!),
             Frames = sampling.Frames(parsed),
             Words = parsed.GetValue(words),
+            Strategy = sampling.Strategy(parsed),
+            FramesPerSecond = sampling.FramesPerSecond(parsed),
         };
     }
-
-    /// <summary>Which frames are taken.</summary>
-    public FrameSampling Sampling(ParseResult parsed) => sampling.Sampling(parsed);
 
     /// <summary>The settings that a preset or a file names; null when neither is given.</summary>
     public static MvAdapterConfig? AdapterSettings(string? preset, string? file)

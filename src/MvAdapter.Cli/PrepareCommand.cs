@@ -36,7 +36,7 @@ internal static class PrepareCommand
         var verify = new Option<bool>("--verify") { Description = "Read all that is in the cache, and decode again what is damaged" };
         var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
         foreach (var option in new Option[] { dataset, annotations, videos, splits, cache, imageSize, clip }) command.Add(option);
-        var sampling = new SamplingOptions(command, "by default 12");
+        var sampling = new SamplingOptions(command);
         command.Add(verify);
         command.Add(json);
         command.Runs((parsed, cancellation) =>

@@ -6,27 +6,40 @@ namespace MvAdapter.Cli;
 /// <summary>The options that say which frames are taken of a video.</summary>
 internal sealed class SamplingOptions
 {
-    private const int UsualFrames = 12;
-
+    private static readonly FrameSampling Usual = new();
     private readonly Option<int?> frames;
-    private readonly Option<string> strategy = new("--sampling") { Description = "Which frames are taken: uniform, floor, head, tail or symmetric", DefaultValueFactory = _ => "uniform" };
-    private readonly Option<string> fps = new("--fps") { Description = "Candidate frames per second, or all", DefaultValueFactory = _ => "1" };
+    private readonly Option<string?> strategy;
+    private readonly Option<string?> fps;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="usualFrames">What the number of frames is when it is not given, in words.</param>
-    public SamplingOptions(Command command, string usualFrames)
+    /// <param name="before">What goes before the usual values where an option is not given, in words.</param>
+    public SamplingOptions(Command command, string before = "")
     {
-        frames = new("--frames") { Description = $"Most frames of a video ({usualFrames})", HelpName = "N" };
+        frames = new("--frames") { Description = $"Most frames of a video (by default {before}{Usual.MaxFrames})", HelpName = "N" };
+        strategy = new("--sampling") { Description = $"Which frames are taken: uniform, floor, head, tail or symmetric (by default {before}uniform)", HelpName = "NAME" };
+        fps = new("--fps") { Description = $"Candidate frames per second, or all (by default {before}1)", HelpName = "N|all" };
         foreach (var option in new Option[] { frames, strategy, fps }) command.Add(option);
     }
 
     /// <summary>The most frames of a video; null when it was not given.</summary>
-    public int? Frames(ParseResult parsed) => parsed.GetValue(frames) is < 1
-        ? throw new UsageException("--frames must be at least 1")
-        : parsed.GetValue(frames);
+    public int? Frames(ParseResult parsed) => parsed.GetValue(frames) is not { } count ? null
+        : count < 1 ? throw new UsageException("--frames must be at least 1")
+        : (Usual with { MaxFrames = count }).MaxFrames;
 
-    /// <summary>Which frames are taken.</summary>
-    public FrameSampling Sampling(ParseResult parsed) =>
-        FrameSampling.Parse($"{parsed.GetValue(strategy)} max_frames={Frames(parsed) ?? UsualFrames} fps={parsed.GetValue(fps)}");
+    /// <summary>Which frames are taken; null when it was not given.</summary>
+    public FrameStrategy? Strategy(ParseResult parsed) =>
+        parsed.GetValue(strategy) is { } name ? FrameSampling.ParseStrategy(name) : null;
+
+    /// <summary>Candidates per second; null when they were not given.</summary>
+    public double? FramesPerSecond(ParseResult parsed) =>
+        parsed.GetValue(fps) is { } rate ? (Usual with { FramesPerSecond = FrameSampling.ParseRate(rate) }).FramesPerSecond : null;
+
+    /// <summary>All three, where nothing else decides what was not given.</summary>
+    public FrameSampling Sampling(ParseResult parsed) => new()
+    {
+        Strategy = Strategy(parsed) ?? Usual.Strategy,
+        MaxFrames = Frames(parsed) ?? Usual.MaxFrames,
+        FramesPerSecond = FramesPerSecond(parsed) ?? Usual.FramesPerSecond,
+    };
 }

@@ -30,8 +30,9 @@ internal static class TrainCommand
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var cache = new Option<string?>("--cache") { Description = "A folder of frames that ./run prepare made", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
+        var checkpointSeconds = new Option<double>("--checkpoint-seconds") { Description = "Time between checkpoints: what a kill may cost", DefaultValueFactory = _ => 60, HelpName = "S" };
         var json = new Option<bool>("--json") { Description = "Print the outcome as JSON" };
-        foreach (var option in new Option[] { output, device, threads, cache, strict, json }) command.Add(option);
+        foreach (var option in new Option[] { output, device, threads, cache, strict, checkpointSeconds, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var config = configOptions.Read(parsed);
@@ -39,13 +40,16 @@ internal static class TrainCommand
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var target = parsed.GetValue(output)!;
             var isFile = AdapterExtensions.Contains(Path.GetExtension(target).ToLowerInvariant());
-            OutputPath.Check(isFile ? target : target.TrimEnd('/') + ".x");
+            OutputPath.Check(isFile || target.Length == 0 ? target : target.TrimEnd('/') + ".x");
+            var seconds = parsed.GetValue(checkpointSeconds);
+            if (seconds is not (>= 0 and <= 1e9)) throw new UsageException("--checkpoint-seconds must be from 0 to 1e9");
             var options = new TrainerOptions
             {
                 Output = isFile ? target + ".run" : target,
                 Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
                 Cache = parsed.GetValue(cache),
                 Strict = parsed.GetValue(strict),
+                CheckpointInterval = TimeSpan.FromSeconds(seconds),
             };
             return Run(config, options, isFile ? target : null, parsed.GetValue(json), cancellation);
         });
@@ -70,7 +74,7 @@ internal static class TrainCommand
         var progress = trainer.Run(cancellation);
         bar.Clear();
         var folder = new RunFolder(options.Output);
-        if (adapter is not null) Checkpoints.AdapterCheckpoint.Save(adapter, trainer.Model);
+        if (adapter is not null) trainer.SaveAdapter(adapter);
         var result = adapter ?? folder.Adapter;
         if (json)
         {

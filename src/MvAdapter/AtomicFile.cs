@@ -34,6 +34,13 @@ internal static partial class AtomicFile
         }
     }
 
+    /// <summary>Deletes what processes that were killed while writing have left in a folder.</summary>
+    public static void DeleteLeftovers(string folder)
+    {
+        foreach (var path in Directory.EnumerateFiles(folder, ".*.tmp"))
+            if (Guid.TryParseExact(Path.GetFileNameWithoutExtension(path)[1..], "N", out _)) File.Delete(path);
+    }
+
     private static void WriteBeside(string target, string folder, Action<Stream> write)
     {
         var temporary = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");

@@ -1,5 +1,6 @@
 using MvAdapter.Adapters;
 using MvAdapter.Torch;
+using MvAdapter.Video;
 
 namespace MvAdapter;
 
@@ -22,9 +23,15 @@ public sealed record ModelSource(string Clip)
     /// <summary>Where to run.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
-    /// <summary>Most frames of a video; null for the adapter's own number, else 12.</summary>
+    /// <summary>Most frames of a video; null for those of the adapter's training or its positions, else 12.</summary>
     public int? Frames { get; init; }
 
-    /// <summary>Most tokens of a caption; null for the adapter's own number, else 32.</summary>
+    /// <summary>Most tokens of a caption; null for those of the adapter's training or its positions, else 32.</summary>
     public int? Words { get; init; }
+
+    /// <summary>Which frames are taken; null for the way of the adapter's training, else uniform.</summary>
+    public FrameStrategy? Strategy { get; init; }
+
+    /// <summary>Candidate frames per second; null for those of the adapter's training, else 1.</summary>
+    public double? FramesPerSecond { get; init; }
 }

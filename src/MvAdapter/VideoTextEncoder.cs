@@ -56,12 +56,11 @@ public sealed class VideoTextEncoder : IDisposable
 
     /// <summary>Loads a CLIP, its vocabulary and, if named, an adapter.</summary>
     /// <param name="source">What to load.</param>
-    /// <param name="sampling">Which frames are taken; null for the paper's, with as many frames as the adapter has.</param>
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellation">Ends downloads.</param>
     /// <exception cref="MvAdapterException">A file is missing, damaged or does not fit; the line says which.</exception>
     public static VideoTextEncoder Load(
-        ModelSource source, FrameSampling? sampling = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+        ModelSource source, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
         var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
         var clip = ClipCheckpoint.Load(path, source.Device, source.Precision);
@@ -72,10 +71,18 @@ public sealed class VideoTextEncoder : IDisposable
             var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
             CheckVocabulary(tokenizer, clip, source.Clip);
             model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
-            var frames = Fit("frames", source.Frames, model.Method.MaxFrames, 12);
-            var words = Fit("words", source.Words, model.Method.MaxWords, Math.Min(32, clip.Config.ContextLength));
+            var trained = AdapterInput.Of(source.Adapter);
+            var usual = new FrameSampling();
+            var frames = Fit("frames", source.Frames ?? trained.Frames, model.Method.MaxFrames, usual.MaxFrames);
+            var words = Fit("words", source.Words ?? trained.Words, model.Method.MaxWords, Math.Min(32, clip.Config.ContextLength));
             if (words > clip.Config.ContextLength) throw new UsageException($"--words {words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
-            return new VideoTextEncoder(model, tokenizer, (sampling ?? new FrameSampling()) with { MaxFrames = frames }, words, clip);
+            var sampling = new FrameSampling
+            {
+                Strategy = source.Strategy ?? trained.Strategy ?? usual.Strategy,
+                MaxFrames = frames,
+                FramesPerSecond = source.FramesPerSecond ?? trained.FramesPerSecond ?? usual.FramesPerSecond,
+            };
+            return new VideoTextEncoder(model, tokenizer, sampling, words, clip);
         }
         catch
         {

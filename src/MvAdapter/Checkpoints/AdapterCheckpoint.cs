@@ -11,6 +11,9 @@ namespace MvAdapter.Checkpoints;
 /// </summary>
 public static class AdapterCheckpoint
 {
+    /// <summary>The metadata key of the run that made an adapter: its config as YAML.</summary>
+    public const string ConfigKey = "config";
+
     private const string Prefix = "clip.";
     private const string MethodKey = "method";
     private const string SettingsKey = "settings";
@@ -48,6 +51,11 @@ public static class AdapterCheckpoint
             throw;
         }
     }
+
+    /// <summary>What a file carries beside its tensors; nothing in the published form.</summary>
+    /// <exception cref="InvalidFileException">The file is missing or damaged.</exception>
+    public static IReadOnlyDictionary<string, string> ReadMetadata(string path) =>
+        IsPublishedForm(path) ? new Dictionary<string, string>() : Safetensors.ReadMetadata(path);
 
     /// <summary>Writes what trains; a name ending in <c>.pth</c> gives the published form, any other safetensors.</summary>
     /// <param name="path">The file; it is complete or not there at all.</param>
@@ -90,10 +98,12 @@ public static class AdapterCheckpoint
 
     private static (IReadOnlyDictionary<string, StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata) Read(string path)
     {
-        if (Path.GetExtension(path).ToLowerInvariant() is ".pt" or ".pth" or ".bin") return (TorchArchive.Read(path), new Dictionary<string, string>());
+        if (IsPublishedForm(path)) return (TorchArchive.Read(path), new Dictionary<string, string>());
         var file = Safetensors.Read(path);
         return (file.Tensors, file.Metadata);
     }
+
+    private static bool IsPublishedForm(string path) => Path.GetExtension(path).ToLowerInvariant() is ".pt" or ".pth" or ".bin";
 
     private static StoredTensor Store(Tensor tensor, DType dtype)
     {

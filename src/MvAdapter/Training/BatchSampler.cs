@@ -27,10 +27,14 @@ public sealed class BatchSampler
         var available = distinct
             ? Math.Min(pairs.Select(pair => pair.Sample.Id).Distinct().Count(), pairs.Select(pair => pair.Caption).Distinct().Count())
             : pairs.Count;
-        if (batchSize > available)
-            throw new UsageException($"batch_size {batchSize} exceeds the {available} {(distinct ? "different videos (or captions)" : "pairs")} of the training set; choose a smaller batch");
+        var what = distinct ? "different videos (or captions)" : "pairs";
+        if (available < 2) throw new UsageException($"the training set has {available} {what}; a pair is compared with others, so there must be at least 2");
+        if (batchSize > available) throw new UsageException($"batch_size {batchSize} exceeds the {available} {what} of the training set; choose a smaller batch");
         this.batchSize = batchSize > 0 ? batchSize : Math.Min(UsualBatchSize, available);
         BatchesPerEpoch = Epoch(0).Count;
+        // Where many videos share many captions, the distinct ones of both need not make as many pairs.
+        if (BatchesPerEpoch == 0)
+            throw new UsageException($"batch_size {this.batchSize}: the training set has no {this.batchSize} pairs that differ in both video and caption; choose a smaller batch, or distinct_batches false");
     }
 
     /// <summary>Pairs in a batch.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using MvAdapter.Checkpoints;
 using MvAdapter.Torch;
@@ -10,6 +9,12 @@ public sealed record RunProgress
 {
     /// <summary>Steps of the optimiser taken.</summary>
     public long Step { get; init; }
+
+    /// <summary>Batches that were passed over because too few of their videos could be read.</summary>
+    public long SkippedBatches { get; init; }
+
+    /// <summary>The step after which the validation split was last evaluated.</summary>
+    public long Evaluated { get; init; }
 
     /// <summary>Seconds of training so far, evaluations not counted.</summary>
     public double TrainSeconds { get; init; }
@@ -26,7 +31,7 @@ public sealed record RunProgress
     /// <summary>Whether early stopping has ended the run.</summary>
     public bool Stopped { get; init; }
 
-    /// <summary>Videos that could not be read, by name, with the reason.</summary>
+    /// <summary>The names of the videos that could not be read.</summary>
     public IReadOnlyList<string> Skipped { get; init; } = [];
 }
 
@@ -46,29 +51,53 @@ internal static class RunCheckpoint
         foreach (var (name, tensor) in optimizer.State()) tensors[OptimizerPrefix + name] = Store(tensor);
         Safetensors.Write(path, tensors, new Dictionary<string, string>
         {
-            ["config"] = RunConfigFile.ToYaml(config),
+            [AdapterCheckpoint.ConfigKey] = RunConfigFile.ToYaml(config),
             ["progress"] = JsonSerializer.Serialize(progress),
-            ["optimizer_steps"] = optimizer.Steps.ToString(CultureInfo.InvariantCulture),
         });
     }
 
     /// <summary>The config that a checkpoint was made with.</summary>
-    public static RunConfig ReadConfig(string path) => Safetensors.ReadMetadata(path).TryGetValue("config", out var yaml)
-        ? RunConfigFile.Parse(yaml, path)
-        : throw new InvalidFileException(path, "is no checkpoint of a training run");
+    public static RunConfig ReadConfig(string path) => RunConfigFile.TryReadFrom(path)
+        ?? throw new InvalidFileException(path, "is no checkpoint of a training run");
 
     /// <summary>Puts a checkpoint's state into a model and an optimiser of the same config.</summary>
     public static RunProgress Restore(string path, RetrievalModel model, BertAdam optimizer)
     {
         var file = Safetensors.Read(path);
+        var progress = ReadProgress(path, file.Metadata);
+        var shapes = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.Shape, StringComparer.Ordinal);
         using var scope = new TensorScope();
         using var noGrad = new NoGrad();
         foreach (var (name, parameter) in model.TrainableParameters())
-            parameter.CopyFrom(Find(ParameterPrefix + name) ?? throw new InvalidFileException(path, $"holds no {ParameterPrefix}{name}"));
-        optimizer.Restore(long.Parse(file.Metadata["optimizer_steps"], CultureInfo.InvariantCulture), name => Find(OptimizerPrefix + name)?.To(model.Device));
-        return JsonSerializer.Deserialize<RunProgress>(file.Metadata["progress"])!;
+            parameter.CopyFrom(Find(ParameterPrefix, name) ?? throw new InvalidFileException(path, $"holds no {ParameterPrefix}{name}"));
+        optimizer.Restore(progress.Step, key => Find(OptimizerPrefix, key)?.To(model.Device));
+        return progress;
 
-        Tensor? Find(string name) => file.Tensors.TryGetValue(name, out var stored) ? Tensor.FromBytes(stored.Data.Span, stored.DType, stored.Shape) : null;
+        Tensor? Find(string prefix, string key)
+        {
+            if (!file.Tensors.TryGetValue(prefix + key, out var stored)) return null;
+            // The optimiser's keys are "mean." or "variance." and a parameter's name.
+            var shape = shapes[prefix == ParameterPrefix ? key : key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..]];
+            return stored.Shape.SequenceEqual(shape) && stored.DType == DType.Float32
+                ? Tensor.FromBytes(stored.Data.Span, stored.DType, stored.Shape)
+                : throw new InvalidFileException(path, $"{prefix}{key} is not float32 [{string.Join(", ", shape)}]: the file is damaged");
+        }
+    }
+
+    /// <summary>How far the run of a checkpoint has come.</summary>
+    public static RunProgress ReadProgress(string path) => ReadProgress(path, Safetensors.ReadMetadata(path));
+
+    private static RunProgress ReadProgress(string path, IReadOnlyDictionary<string, string> metadata)
+    {
+        try
+        {
+            if (metadata.TryGetValue("progress", out var json) && JsonSerializer.Deserialize<RunProgress>(json) is { Step: >= 0 } progress) return progress;
+        }
+        catch (JsonException)
+        {
+            // The line below says what there is to say.
+        }
+        throw new InvalidFileException(path, "is no checkpoint of a training run, or a damaged one; delete it to begin anew");
     }
 
     private static StoredTensor Store(Tensor tensor) => new(tensor.DType, [.. tensor.Shape], tensor.ToBytes());

@@ -126,9 +126,24 @@ public sealed record RunConfig
     /// <summary>The settings with one more field, as a flag such as <c>--set bottleneck=32</c> gives it.</summary>
     public RunConfig WithSetting(string name, JsonElement value)
     {
-        var fields = Settings.Length == 0 ? [] : JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(Settings)!;
+        var fields = ParseSettings(Settings);
         fields[name] = value;
         return this with { Settings = JsonSerializer.Serialize(fields) };
+    }
+
+    /// <summary>Settings as the JSON object that they must be.</summary>
+    internal static Dictionary<string, JsonElement> ParseSettings(string settings)
+    {
+        if (settings.Length == 0) return [];
+        try
+        {
+            if (JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(settings) is { } fields) return fields;
+        }
+        catch (JsonException)
+        {
+            // The line below says what is wanted.
+        }
+        throw new UsageException($"settings take a JSON object such as {{\"bottleneck\": 32}}, not '{TextForMessage.Quote(settings, 60)}'");
     }
 
     /// <summary>Refuses what cannot be run, before anything is loaded.</summary>
@@ -149,6 +164,8 @@ public sealed record RunConfig
         Require(EvaluateEvery >= -1, "evaluate_every", "is a number of steps, 0 for every epoch, or -1 for never");
         Require(Patience >= 0, "patience", "must not be negative");
         FrameSampling();
+        Methods.Find(Method);
+        ParseSettings(Settings);
 
         static void Require(bool holds, string field, string why)
         {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
+using MvAdapter.Checkpoints;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -10,6 +11,9 @@ namespace MvAdapter.Training;
 /// <summary>A <see cref="RunConfig"/> as YAML, and its fields by name for flags and comparisons.</summary>
 public static class RunConfigFile
 {
+    private const string MethodField = "method";
+    private const string SettingsField = "settings";
+
     private static readonly OrderedDictionary<string, PropertyInfo> Properties = new(typeof(RunConfig)
         .GetProperties(BindingFlags.Instance | BindingFlags.Public).Where(property => property.CanWrite)
         .Select(property => new KeyValuePair<string, PropertyInfo>(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), property)));
@@ -32,6 +36,11 @@ public static class RunConfigFile
         }
     }
 
+    /// <summary>The config of the run that made an adapter or a checkpoint; null when the file carries none.</summary>
+    /// <exception cref="InvalidFileException">The file is missing or damaged.</exception>
+    public static RunConfig? TryReadFrom(string checkpoint) =>
+        AdapterCheckpoint.ReadMetadata(checkpoint).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml) ? Parse(yaml, checkpoint) : null;
+
     /// <summary>Reads YAML text; <paramref name="origin"/> stands in errors.</summary>
     public static RunConfig Parse(string text, string origin, RunConfig? basis = null)
     {
@@ -47,14 +56,15 @@ public static class RunConfigFile
         var config = basis ?? new RunConfig();
         if (yaml.Documents.Count == 0) return config;
         if (yaml.Documents[0].RootNode is not YamlMappingNode map) throw new InvalidFileException(origin, "line 1: a run is a list of 'key: value' lines");
-        foreach (var (keyNode, value) in map.Children)
+        // The method first: another one drops the settings of the base's.
+        foreach (var (keyNode, value) in map.Children.OrderBy(item => item.Key is YamlScalarNode { Value: MethodField } ? 0 : 1))
         {
             var key = (keyNode as YamlScalarNode)?.Value ?? "";
             var line = keyNode.Start.Line;
             try
             {
-                config = key == "settings" && value is YamlMappingNode settings
-                    ? config with { Settings = JsonSerializer.Serialize(settings.Children.ToDictionary(item => ((YamlScalarNode)item.Key).Value!, item => ToJson(item.Value))) }
+                config = key == SettingsField && value is YamlMappingNode settings
+                    ? config with { Settings = JsonSerializer.Serialize(settings.Children.ToDictionary(item => item.Key.ToString(), item => ToJson(item.Value))) }
                     : With(config, key, value is YamlScalarNode scalar ? scalar.Value ?? "" : throw new UsageException("takes one value, not a list"));
             }
             catch (MvAdapterException e)
@@ -65,7 +75,10 @@ public static class RunConfigFile
         return config;
     }
 
-    /// <summary>The config with one field from its text, as a flag or a YAML scalar gives it.</summary>
+    /// <summary>
+    /// The config with one field from its text, as a flag or a YAML scalar gives it. Another method drops the settings,
+    /// which are those of the method before.
+    /// </summary>
     /// <exception cref="UsageException">There is no such field, or the text is no value of its type.</exception>
     public static RunConfig With(RunConfig config, string field, string text)
     {
@@ -73,13 +86,14 @@ public static class RunConfigFile
             throw new UsageException($"there is no field '{TextForMessage.Quote(field, 60)}'; did you mean {NearestName.Of(field, Fields)}?");
         var type = property.PropertyType;
         object value;
+        if (field == SettingsField) RunConfig.ParseSettings(text);
         if (type == typeof(string)) value = text;
         else if (type == typeof(bool) && bool.TryParse(text, out var flag)) value = flag;
         else if (type == typeof(int) && int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer)) value = integer;
         else if (type == typeof(long) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var wide)) value = wide;
         else if (type == typeof(double) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)) value = number;
         else throw new UsageException($"{field} takes {Kind(type)}, not '{TextForMessage.Quote(text, 60)}'");
-        var copy = config with { };
+        var copy = field == MethodField && !text.Equals(config.Method, StringComparison.OrdinalIgnoreCase) ? config with { Settings = "" } : config with { };
         property.SetValue(copy, value);
         return copy;
     }
@@ -91,20 +105,20 @@ public static class RunConfigFile
         foreach (var field in Fields)
         {
             var text = Text(config, field);
-            builder.Append(field).Append(": ").AppendLine(field == "settings" && text.Length > 0 ? text : Quote(text, Properties[field].PropertyType));
+            builder.Append(field).Append(": ").Append(field == SettingsField && text.Length > 0 ? text : Quote(text, Properties[field].PropertyType)).Append('\n');
         }
         return builder.ToString();
     }
 
     /// <summary>The names of the fields in which two configs differ.</summary>
     public static IReadOnlyList<string> Differences(RunConfig a, RunConfig b) =>
-        [.. Fields.Where(field => field == "settings" ? !SameJson(a.Settings, b.Settings) : Text(a, field) != Text(b, field))];
+        [.. Fields.Where(field => field == SettingsField ? !SameJson(a.Settings, b.Settings) : Text(a, field) != Text(b, field))];
 
     /// <summary>A scalar of YAML or a flag as JSON: a number or truth value where it reads as one, else a text.</summary>
     public static JsonElement ToJson(string text) =>
         bool.TryParse(text, out var flag) ? JsonSerializer.SerializeToElement(flag)
         : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer) ? JsonSerializer.SerializeToElement(integer)
-        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? JsonSerializer.SerializeToElement(number)
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? JsonSerializer.SerializeToElement(number)
         : text.StartsWith('[') && text.EndsWith(']') ? JsonSerializer.SerializeToElement(text[1..^1].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ToJson))
         : text is "null" or "none" ? JsonSerializer.SerializeToElement<string?>(null)
         : JsonSerializer.SerializeToElement(text);
@@ -131,8 +145,20 @@ public static class RunConfigFile
         var value => value?.ToString() ?? "",
     };
 
-    // Texts are always quoted: a path may look like a number, or hold a colon.
-    private static string Quote(string text, Type type) => type == typeof(string) ? JsonSerializer.Serialize(text) : text;
+    // Texts are always quoted: a path may look like a number, or hold a colon. JSON's own escapes would not do, as YAML
+    // has none for halves of a surrogate pair.
+    private static string Quote(string text, Type type)
+    {
+        if (type != typeof(string)) return text;
+        var builder = new StringBuilder("\"");
+        foreach (var c in text)
+        {
+            if (c is '"' or '\\') builder.Append('\\').Append(c);
+            else if (char.IsControl(c) || c is '\u2028' or '\u2029' or '\uFEFF') builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            else builder.Append(c);
+        }
+        return builder.Append('"').ToString();
+    }
 
     private static string Kind(Type type) => type == typeof(bool) ? "true or false" : type == typeof(double) ? "a number" : "a whole number";
 }

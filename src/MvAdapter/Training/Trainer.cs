@@ -25,6 +25,7 @@ public sealed class Trainer : IDisposable
     private readonly Dataset? validation;
     private readonly FrameSource frames;
     private readonly HashSet<string> skipped = new(StringComparer.Ordinal);
+    private long skippedBatches;
     private RunProgress progress = new();
 
     /// <summary>Loads the dataset and the model, and the folder's checkpoint when there is one.</summary>
@@ -45,6 +46,7 @@ public sealed class Trainer : IDisposable
         {
             progress = RunCheckpoint.Restore(folder.Checkpoint, loaded.Model, trainingStep.Optimizer);
             skipped.UnionWith(progress.Skipped);
+            skippedBatches = progress.SkippedBatches;
             Say($"resuming {options.Output} at step {progress.Step} of {TotalSteps}");
         }
     }
@@ -65,14 +67,30 @@ public sealed class Trainer : IDisposable
 
     private bool Finished => progress.Stopped || progress.Step >= TotalSteps;
 
+    /// <summary>Whether the step reached is one to evaluate after, and has not been; a run may be stopped in between.</summary>
+    private bool EvaluationDue => validation is not null && progress.Step > progress.Evaluated
+        && (progress.Step >= TotalSteps || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
+
     /// <summary>Trains to the end, or until cancelled: then a checkpoint is written and the run can be gone on with.</summary>
     /// <returns>Where the run stands.</returns>
     /// <exception cref="MvAdapterException">The loss is not finite, no video can be read, or a file cannot be written.</exception>
     public RunProgress Run(CancellationToken cancellation = default)
     {
-        if (!Finished)
+        if (!Finished || EvaluationDue) Train(cancellation);
+        if (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint)) SaveAdapter(folder.Adapter);
+        return progress;
+    }
+
+    /// <summary>Writes the model as it stands as an adapter checkpoint, which carries the config when the name ends in .safetensors.</summary>
+    public void SaveAdapter(string path) =>
+        AdapterCheckpoint.Save(path, Model, metadata: new Dictionary<string, string> { [AdapterCheckpoint.ConfigKey] = RunConfigFile.ToYaml(config) });
+
+    private void Train(CancellationToken cancellation)
+    {
+        try
         {
             Directory.CreateDirectory(options.Output);
+            AtomicFile.DeleteLeftovers(options.Output);
             AtomicFile.WriteText(folder.Config, RunConfigFile.ToYaml(config));
             using var log = new TrainingLog(folder, progress.Step);
             try
@@ -85,8 +103,10 @@ public sealed class Trainer : IDisposable
                 throw;
             }
         }
-        if (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint)) SaveAdapter(folder.Adapter);
-        return progress;
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException(options.Output, $"the run cannot be written: {TextForMessage.Quote(e.Message)}; the last checkpoint is kept, and the same command goes on from it", e);
+        }
     }
 
     /// <summary>Measures the model as it stands on a split.</summary>
@@ -105,53 +125,81 @@ public sealed class Trainer : IDisposable
     private void Loop(TrainingLog log, CancellationToken cancellation)
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
-        using var batches = Batches(progress.Step).GetEnumerator();
-        using var videos = frames.Read(Batches(progress.Step).SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
+        using var batches = Batches().GetEnumerator();
+        using var videos = frames.Read(Batches().SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
-        var clock = Stopwatch.StartNew();
-        var lastCheckpoint = TimeSpan.Zero;
-        var estimate = new RunEstimate(progress.Step, TotalSteps, sampler.BatchSize * config.Accumulation);
-        while (!Finished)
+        var estimate = new RunEstimate(TotalSteps - progress.Step, sampler.BatchSize, config.Accumulation);
+        var sinceCheckpoint = Stopwatch.StartNew();
+        while (true)
         {
-            cancellation.ThrowIfCancellationRequested();
-            var begin = clock.Elapsed;
-            Generator.ManualSeed(SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step).NextUInt64());
-            var loss = 0.0;
-            for (var i = 0; i < config.Accumulation; i++)
-            {
-                var batch = Next(batches, videos);
-                if (estimate.Pending) estimate.Measure(() => Accumulate(batch), trainingStep.Discard, options, Say);
-                loss += Accumulate(batch) / config.Accumulation;
-            }
-            var factor = WarmupCosine.Factor(progress.Step, TotalSteps, config.Warmup);
-            var norm = trainingStep.Step();
-            var seconds = (clock.Elapsed - begin).TotalSeconds;
-            var memory = TorchRuntime.Memory(options.Device);
-            progress = progress with
-            {
-                Step = progress.Step + 1,
-                TrainSeconds = progress.TrainSeconds + seconds,
-                PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
-                Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
-            };
-            log.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
-            options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
-
-            var evaluated = validation is not null && (Finished || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
+            var evaluated = EvaluationDue;
             if (evaluated) Validate(log, cancellation);
-            if (Finished || evaluated || clock.Elapsed - lastCheckpoint > options.CheckpointInterval)
-            {
-                log.Flush();
-                Save();
-                lastCheckpoint = clock.Elapsed;
-            }
+            if (evaluated || Finished) Checkpoint();
+            if (Finished) return;
+            cancellation.ThrowIfCancellationRequested();
+
+            var clock = Stopwatch.StartNew();
+            var (loss, ids) = Gather(batches, videos, estimate);
+            // Only now, when a loss has shown the weights to be sound: those of a run that diverges are not worth keeping.
+            if (sinceCheckpoint.Elapsed >= options.CheckpointInterval) Checkpoint();
+            Move(log, loss, ids, clock);
+        }
+
+        void Checkpoint()
+        {
+            log.Flush();
+            Save();
+            sinceCheckpoint.Restart();
         }
     }
 
-    /// <summary>The pairs of every batch from a step on, epoch after epoch.</summary>
-    private IEnumerable<IReadOnlyList<TrainingPair>> Batches(long step)
+    /// <summary>Gathers the gradients of one step; returns the mean loss and the videos.</summary>
+    private (double Loss, List<string> Ids) Gather(
+        IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos, RunEstimate estimate)
     {
-        var skip = step * config.Accumulation;
+        var loss = 0.0;
+        var ids = new List<string>();
+        for (var i = 0; i < config.Accumulation; i++)
+        {
+            var clock = Stopwatch.StartNew();
+            var batch = Next(batches, videos);
+            ids.AddRange(batch.Select(item => item.Pair.Sample.Id));
+            if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch), trainingStep, options, Say);
+            // After the estimate, which draws dropout too but not in a resumed run's later steps.
+            Generator.ManualSeed(SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step * config.Accumulation + i).NextUInt64());
+            var value = Accumulate(batch);
+            if (!double.IsFinite(value)) throw Diverged($"the loss is {value}", ids);
+            loss += value / config.Accumulation;
+        }
+        return (loss, ids);
+    }
+
+    private void Move(TrainingLog log, double loss, List<string> ids, Stopwatch clock)
+    {
+        var factor = WarmupCosine.Factor(progress.Step, TotalSteps, config.Warmup);
+        var norm = trainingStep.Step();
+        if (!double.IsFinite(norm)) throw Diverged($"the gradient's norm is {norm}", ids);
+        var seconds = clock.Elapsed.TotalSeconds;
+        var memory = TorchRuntime.Memory(options.Device);
+        progress = progress with
+        {
+            Step = progress.Step + 1,
+            SkippedBatches = skippedBatches,
+            TrainSeconds = progress.TrainSeconds + seconds,
+            PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
+            Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
+        };
+        log.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
+        options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
+    }
+
+    private MvAdapterException Diverged(string what, List<string> ids) => new(FormattableString.Invariant(
+        $"step {progress.Step + 1}: {what}. Try a smaller learning rate (adapter_lr {config.AdapterLr}, clip_lr {config.ClipLr}), a longer warmup, or precision fp32; the last checkpoint is kept. The batch was {string.Join(", ", ids.Select(id => TextForMessage.Quote(id, 80)))}"));
+
+    /// <summary>The pairs of every batch that is yet to come, epoch after epoch.</summary>
+    private IEnumerable<IReadOnlyList<TrainingPair>> Batches()
+    {
+        var skip = progress.Step * config.Accumulation + progress.SkippedBatches;
         for (var epoch = 0; ; epoch++)
         {
             foreach (var batch in sampler.Epoch(epoch))
@@ -174,6 +222,7 @@ public sealed class Trainer : IDisposable
                 else if (skipped.Add(pair.Sample.Id)) Say($"skipped {error.Message}");
             }
             if (batch.Count > 1) return batch;
+            skippedBatches++;
         }
         throw new MvAdapterException($"no batch of {config.Dataset} has two videos that can be read; the last reason: {videos.Current.Error?.Message}");
     }
@@ -183,10 +232,7 @@ public sealed class Trainer : IDisposable
         using var scope = new TensorScope();
         var input = FrameBatch.From([.. batch.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
         var ids = Encoder.TokenRows([.. batch.Select(item => item.Pair.Caption)]);
-        var loss = trainingStep.Accumulate(input.Pixels, input.Mask, ids, 1.0 / config.Accumulation);
-        return double.IsFinite(loss) ? loss : throw new MvAdapterException(
-            $"step {progress.Step + 1}: the loss is {loss}; the batch was {string.Join(", ", batch.Select(item => item.Pair.Sample.Id))}. " +
-            "Try a smaller adapter_lr, a longer warmup, or precision fp32; the last checkpoint is kept");
+        return trainingStep.Accumulate(input.Pixels, input.Mask, ids, 1.0 / config.Accumulation);
     }
 
     private void Validate(TrainingLog log, CancellationToken cancellation)
@@ -197,6 +243,7 @@ public sealed class Trainer : IDisposable
         var better = progress.Best is not { } best || t2v + v2t > best;
         progress = progress with
         {
+            Evaluated = progress.Step,
             Best = better ? t2v + v2t : progress.Best,
             SinceBest = better ? 0 : progress.SinceBest + 1,
             Stopped = config.Patience > 0 && !better && progress.SinceBest + 1 >= config.Patience,
@@ -207,9 +254,6 @@ public sealed class Trainer : IDisposable
     }
 
     private void Save() => RunCheckpoint.Save(folder.Checkpoint, config, Model, trainingStep.Optimizer, progress);
-
-    private void SaveAdapter(string path) =>
-        AdapterCheckpoint.Save(path, Model, metadata: new Dictionary<string, string> { ["config"] = RunConfigFile.ToYaml(config) });
 
     private void RefuseOtherConfig()
     {

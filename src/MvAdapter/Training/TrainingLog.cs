@@ -50,7 +50,8 @@ internal sealed class TrainingLog : IDisposable
 
     public TrainingLog(RunFolder folder, long resumeStep)
     {
-        if (File.Exists(folder.Log))
+        var resumes = File.Exists(folder.Log);
+        if (resumes)
         {
             var kept = JsonLines.Read<TrainingLogEntry>(folder.Log).Where(entry => entry.Step <= resumeStep);
             AtomicFile.Write(folder.Log, stream =>
@@ -63,7 +64,7 @@ internal sealed class TrainingLog : IDisposable
             });
         }
         lines = new JsonLinesWriter(folder.Log);
-        events = new EventFileWriter(folder.Path, resumeStep > 0 ? resumeStep : null);
+        events = new EventFileWriter(folder.Path, resumes ? resumeStep + 1 : null);
     }
 
     public void Write(TrainingLogEntry entry)

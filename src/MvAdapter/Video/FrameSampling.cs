@@ -73,6 +73,12 @@ public sealed record FrameSampling
             + $"known are {string.Join(", ", Enum.GetValues<FrameStrategy>().Select(Name))}");
     }
 
+    /// <summary>Reads candidates per second: a number, or <c>all</c>.</summary>
+    public static double ParseRate(string text) =>
+        text == "all" ? AllFrames
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var rate) ? rate
+        : throw new UsageException($"frame sampling: fps is a number or \"all\", not \"{TextForMessage.Quote(text, 40)}\"");
+
     /// <summary>The name of a strategy in configurations.</summary>
     public static string Name(FrameStrategy strategy) => strategy.ToString().ToLowerInvariant();
 
@@ -89,9 +95,7 @@ public sealed record FrameSampling
             {
                 ["max_frames", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var frames)
                     => sampling with { MaxFrames = frames },
-                ["fps", "all"] => sampling with { FramesPerSecond = AllFrames },
-                ["fps", var value] when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var rate)
-                    => sampling with { FramesPerSecond = rate },
+                ["fps", var value] => sampling with { FramesPerSecond = ParseRate(value) },
                 _ => throw new UsageException(
                     $"frame sampling: \"{TextForMessage.Quote(word, 40)}\" is not max_frames=NUMBER, fps=NUMBER or fps=all"),
             };
