@@ -14,13 +14,19 @@ public sealed record PretrainConfig
         TextWidth: 128, TextLayers: 2, ContextLength: 32, VocabularySize: 0);
 
     /// <summary>Steps of the optimiser.</summary>
-    public int Steps { get; init; } = 1200;
+    public int Steps { get; init; } = 1500;
 
     /// <summary>Pictures a step; all of them show different things.</summary>
     public int Batch { get; init; } = 128;
 
+    /// <summary>
+    /// So many pictures in succession are alike but for places, or but for sizes and outlines. Among unlike pictures,
+    /// colours would explain almost all, and the rest be learnt late.
+    /// </summary>
+    public int Run { get; init; } = 8;
+
     /// <summary>The highest learning rate.</summary>
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>Decoupled decay of matrices, per unit of learning rate.</summary>
     public double WeightDecay { get; init; } = 0.05;

@@ -16,6 +16,12 @@ public sealed class Pretrainer : IDisposable
     /// <summary>More than the captions have to merge: every word becomes one token.</summary>
     private const int MostMerges = 2000;
 
+    /// <summary>
+    /// Patches of a flat ground are all pixels alike, so that their embeddings begin ten times as strong as those of
+    /// positions: places would be learnt late, or not at all. This makes them equals.
+    /// </summary>
+    private const double PositionGain = 10;
+
     // Streams of pictures that no training seed reaches soon.
     private const ulong EvaluationSeed = 0x4556414C; // "EVAL"
 
@@ -36,11 +42,12 @@ public sealed class Pretrainer : IDisposable
         Vocabulary = BpeTrainer.Train(Scene.All.Select(scene => scene.Caption).Concat(Story.All.Select(story => story.Caption)), MostMerges);
         Tokenizer = ClipTokenizer.From(Vocabulary);
         Clip = ClipModel.CreateRandom(config.Clip with { VocabularySize = Tokenizer.VocabularySize }, config.Seed);
+        Clip.Parameters["visual.positional_embedding"].MultiplyInPlace(PositionGain);
         foreach (var (_, parameter) in Clip.Parameters.Items) parameter.RequiresGrad = true;
         model = new RetrievalModel(Clip);
         processor = new ImageProcessor(config.Clip.ImageSize);
         optimizer = new AdamW([.. Clip.Parameters.Items.Select(Trained)], step => WarmupCosine.Factor(step + 1, config.Steps + 1, config.Warmup));
-        pictures = StillShapes.Generate(config.Clip.ImageSize, config.Seed).GetEnumerator();
+        pictures = StillShapes.Generate(config.Clip.ImageSize, config.Seed, run: config.Run).GetEnumerator();
     }
 
     /// <summary>The model as it stands.</summary>

@@ -72,6 +72,18 @@ public sealed class CanvasTests
     }
 
     [Fact]
+    public void Pictures_of_a_run_are_alike_but_for_places_or_but_for_sizes_and_outlines()
+    {
+        const int run = 20;
+        var scenes = StillShapes.Generate(16, 5, run: run).Take(2 * run).Select(picture => picture.Scene).ToList();
+        var (first, second) = (scenes[..run], scenes[run..]);
+        Assert.Single(first.Select(scene => scene.Shape).Distinct());
+        Assert.True(first.Select(scene => (scene.Column, scene.Row)).Distinct().Count() > 5);
+        Assert.Single(second.Select(scene => (scene.Shape.Colour, scene.Column, scene.Row)).Distinct());
+        Assert.True(second.Select(scene => scene.Shape).Distinct().Count() > 5);
+    }
+
+    [Fact]
     public void Scenes_have_captions_of_their_own_and_alternatives_that_differ_in_one_thing()
     {
         var captions = Scene.All.Select(scene => scene.Caption).ToHashSet();
