@@ -25,38 +25,40 @@ internal static class DemoCommand
 
             Examples:
               ./run demo
-              ./run demo --output /tmp/demo --seed 1
+              ./run demo --output /tmp/demo --seeds 0,1,2
             """);
         var output = new Option<string>("--output") { Description = "The folder of videos, runs, results.json and report.html", DefaultValueFactory = _ => "runs/demo", HelpName = "DIR" };
         var videos = new Option<int>("--videos") { Description = "Training videos", DefaultValueFactory = _ => defaults.Videos, HelpName = "N" };
         var testPairs = new Option<int>("--test-pairs") { Description = "Test pairs, each a video and its reversal", DefaultValueFactory = _ => defaults.TestPairs, HelpName = "N" };
         var steps = new Option<int>("--steps") { Description = "Steps of training", DefaultValueFactory = _ => DemoRecipe.Steps, HelpName = "N" };
-        var seed = new Option<long>("--seed") { Description = "Decides videos, initial values and order", HelpName = "S" };
+        var seed = new Option<long>("--seed") { Description = "Which videos", HelpName = "S" };
+        var seeds = new Option<string>("--seeds") { Description = "Seeds of training, such as 0,1,2: each method is trained with each of them", DefaultValueFactory = _ => "0", HelpName = "S,..." };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
-        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, threads }) command.Add(option);
+        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             if (parsed.GetValue(steps) < 1) throw new UsageException("--steps must be at least 1");
             if (parsed.GetValue(seed) < 0) throw new UsageException("--seed must not be negative");
             var settings = defaults with { Videos = parsed.GetValue(videos), TestPairs = parsed.GetValue(testPairs), Seed = (ulong)parsed.GetValue(seed) };
-            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), cancellation);
+            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), ParseSeeds(parsed.GetValue(seeds)!), cancellation);
         });
         return command;
     }
 
-    private static int Run(string folder, MovingShapesSettings settings, int steps, CancellationToken cancellation)
+    private static int Run(string folder, MovingShapesSettings settings, int steps, List<long> seeds, CancellationToken cancellation)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
         var clip = FindBackbone();
         var data = Path.Combine(folder, "data");
         MakeDatasetCommand.Make(data, settings, cancellation);
-        var basis = DemoRecipe.Config(clip, data, steps, (long)settings.Seed);
+        var basis = DemoRecipe.Config(clip, data, steps);
         var cache = Path.Combine(folder, "frames");
         var imageSize = Prepare(basis, cache, cancellation);
 
         var outcomes = new List<Outcome>();
-        foreach (var config in DemoRecipe.Methods(basis)) outcomes.Add(Train(config, folder, cache, cancellation));
+        foreach (var seed in seeds)
+            foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, cancellation));
 
         long parameters;
         using (var backbone = ClipCheckpoint.Load(clip)) parameters = backbone.Parameters.ElementCount;
@@ -80,7 +82,7 @@ internal static class DemoCommand
 
     private static Outcome Train(RunConfig config, string folder, string cache, CancellationToken cancellation)
     {
-        Terminal.Say($"{config.Method}:");
+        Terminal.Say($"{config.Method}, seed {config.Seed}:");
         using var bar = Terminal.Begin($"{config.Method} steps", config.Steps);
         var experiment = new Experiment(folder, new TrainerOptions
         {
@@ -95,6 +97,19 @@ internal static class DemoCommand
         Terminal.Say(string.Create(CultureInfo.InvariantCulture,
             $"  test: R@1 {outcome.Report.TextToVideo.R1:0.0} % text to video, {outcome.Report.VideoToText.R1:0.0} % video to text, order accuracy {outcome.Report.OrderAccuracy:0.0} %"));
         return outcome;
+    }
+
+    private static List<long> ParseSeeds(string text)
+    {
+        var seeds = new List<long>();
+        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var seed))
+                throw new UsageException($"--seeds takes whole numbers such as 0,1,2, not '{TextForMessage.Quote(text, 60)}'");
+            if (seeds.Contains(seed)) throw new UsageException($"--seeds names {seed} twice");
+            seeds.Add(seed);
+        }
+        return seeds;
     }
 
     private static int Prepare(RunConfig config, string folder, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MvAdapter.Adapters;
+using MvAdapter.Datasets;
 using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
@@ -9,7 +10,7 @@ internal sealed class RunConfigOptions
 {
     private static readonly Dictionary<string, string> Descriptions = new(StringComparer.Ordinal)
     {
-        ["dataset"] = "msrvtt, msrvtt-7k, msvd, lsmdc, didemo, activitynet, moving-shapes or captions",
+        ["dataset"] = string.Join(", ", DatasetSource.All.Select(source => source.Name)),
         ["annotations"] = "The folder of the annotation files, or the caption file",
         ["videos"] = "The folder of the videos (by default that of the annotations)",
         ["clip"] = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",

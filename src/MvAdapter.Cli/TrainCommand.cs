@@ -40,7 +40,7 @@ internal static class TrainCommand
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var target = parsed.GetValue(output)!;
             var isFile = AdapterExtensions.Contains(Path.GetExtension(target).ToLowerInvariant());
-            OutputPath.Check(isFile || target.Length == 0 ? target : target.TrimEnd('/') + ".x");
+            if (isFile || target.Length == 0) OutputPath.Check(target);
             var seconds = parsed.GetValue(checkpointSeconds);
             if (seconds is not (>= 0 and <= 1e9)) throw new UsageException("--checkpoint-seconds must be from 0 to 1e9");
             var options = new TrainerOptions

@@ -9,14 +9,13 @@ public static class DemoRecipe
     public const int Steps = 400;
 
     /// <summary>The videos.</summary>
-    public static MovingShapesSettings Settings { get; } = new() { Videos = 1000, TestPairs = 100, ValPairs = 25 };
+    public static MovingShapesSettings Settings { get; } = new() { Videos = 600, TestPairs = 100, ValPairs = 25 };
 
     /// <summary>The config that all methods share. Frames are taken symmetrically in time, from all of a video.</summary>
     /// <param name="clip">The small CLIP.</param>
     /// <param name="data">The dataset's folder.</param>
     /// <param name="steps">Steps of training.</param>
-    /// <param name="seed">The run's seed.</param>
-    public static RunConfig Config(string clip, string data, int steps, long seed) => new()
+    public static RunConfig Config(string clip, string data, int steps) => new()
     {
         Dataset = "moving-shapes",
         Annotations = data,
@@ -27,7 +26,6 @@ public static class DemoRecipe
         Fps = "all",
         BatchSize = 32,
         Steps = steps,
-        Seed = seed,
         EvaluateEvery = 50,
     };
 

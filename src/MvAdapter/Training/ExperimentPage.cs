@@ -87,7 +87,7 @@ public static class ExperimentPage
         return PngWriter.DataUri(rgb, count * size, size);
     }
 
-    private static string Name(Outcome outcome) => outcome.Report.Method;
+    private static string Name(Outcome outcome) => string.Create(CultureInfo.InvariantCulture, $"{outcome.Report.Method}{(outcome.Report.Seed == 0 ? "" : $", seed {outcome.Report.Seed}")}");
 
     private static VideoClip Clip(Sample sample) => new(sample.VideoPath, sample.Start, sample.End);
 }

@@ -18,7 +18,7 @@ public sealed class TrainingStep : IDisposable
     {
         this.model = model;
         var parameters = model.TrainableParameters().Select(item => new TrainedParameter(item.Key, item.Value, groups.Of(item.Key))).ToList();
-        if (parameters.Count == 0) throw new UsageException($"the method '{model.Method?.Name ?? "zero-shot"}' trains nothing");
+        if (parameters.Count == 0) throw new UsageException($"the method '{model.Method.Name}' trains nothing");
         foreach (var parameter in parameters) parameter.Value.RequiresGrad = true;
         autocast = precision == DType.BFloat16 && parameters.Any(parameter => ClipModel.IsProductWeight(parameter.Name));
         Optimizer = new BertAdam(parameters, schedule);
