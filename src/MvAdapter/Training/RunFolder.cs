@@ -19,6 +19,16 @@ public sealed record RunFolder(string Path)
     /// <summary>One JSON object a step and an evaluation.</summary>
     public string Log => File("log.jsonl");
 
+    /// <summary>The folder of the run that made an adapter file: FILE.run beside it, else the folder it lies in.</summary>
+    public static RunFolder Of(string adapter) =>
+        new(Directory.Exists(adapter + ".run") ? adapter + ".run" : System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(adapter))!);
+
+    /// <summary>How far the folder's run has come; null when it holds no run of that config.</summary>
+    public RunProgress? TryReadProgress(RunConfig config) =>
+        System.IO.File.Exists(Checkpoint) && RunConfigFile.Differences(RunCheckpoint.ReadConfig(Checkpoint), config).Count == 0
+            ? RunCheckpoint.ReadProgress(Checkpoint)
+            : null;
+
     /// <summary>A file of the folder.</summary>
     public string File(string name) => System.IO.Path.Combine(Path, name);
 }
