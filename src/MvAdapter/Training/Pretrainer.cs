@@ -18,7 +18,7 @@ public sealed class Pretrainer : IDisposable
 
     /// <summary>
     /// Patches of a flat ground are all pixels alike, so that their embeddings begin ten times as strong as those of
-    /// positions: places would be learnt late, or not at all. This makes them equals.
+    /// positions, and places are learnt far later. This makes them equals.
     /// </summary>
     private const double PositionGain = 10;
 
