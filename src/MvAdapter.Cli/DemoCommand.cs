@@ -52,7 +52,7 @@ internal static class DemoCommand
         var clip = FindBackbone();
         var data = Path.Combine(folder, "data");
         MakeDatasetCommand.Make(data, settings, cancellation);
-        var basis = DemoRecipe.Config(clip, data, steps);
+        var basis = DemoRecipe.Config(clip, data, steps, MachineReport.HasBFloat16Units ? "bf16" : "fp32");
         var cache = Path.Combine(folder, "frames");
         var imageSize = Prepare(basis, cache, cancellation);
 

@@ -62,6 +62,9 @@ internal sealed record MachineReport
         };
     }
 
+    /// <summary>Whether the processor multiplies bfloat16 itself; others convert, and are slower than in float32.</summary>
+    public static bool HasBFloat16Units => ProcessorInfo().Flags.Overlaps(["avx512_bf16", "amx_bf16"]);
+
     /// <summary>What is missing or would be slow, and what to do about it: a line each.</summary>
     public IEnumerable<string> Advice()
     {

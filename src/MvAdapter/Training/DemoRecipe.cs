@@ -6,7 +6,7 @@ namespace MvAdapter.Training;
 public static class DemoRecipe
 {
     /// <summary>Steps of training.</summary>
-    public const int Steps = 400;
+    public const int Steps = 300;
 
     /// <summary>The videos.</summary>
     public static MovingShapesSettings Settings { get; } = new() { Videos = 600, TestPairs = 100, ValPairs = 25 };
@@ -15,7 +15,8 @@ public static class DemoRecipe
     /// <param name="clip">The small CLIP.</param>
     /// <param name="data">The dataset's folder.</param>
     /// <param name="steps">Steps of training.</param>
-    public static RunConfig Config(string clip, string data, int steps) => new()
+    /// <param name="precision">bf16 where the processor has units for it, else fp32.</param>
+    public static RunConfig Config(string clip, string data, int steps, string precision) => new()
     {
         Dataset = "moving-shapes",
         Annotations = data,
@@ -25,6 +26,7 @@ public static class DemoRecipe
         Sampling = "symmetric",
         Fps = "all",
         BatchSize = 32,
+        Precision = precision,
         Steps = steps,
         EvaluateEvery = 50,
     };
