@@ -58,7 +58,6 @@ internal static class TrainCommand
 
     private static int Run(RunConfig config, TrainerOptions options, string? adapter, bool json, CancellationToken cancellation)
     {
-        Terminal.Say(RunConfigFile.ToYaml(config).TrimEnd());
         using var bar = Terminal.Begin("steps", 0);
         var loss = double.NaN;
         using var trainer = new Trainer(config, options with
@@ -71,6 +70,7 @@ internal static class TrainCommand
                 bar.Report(step.Step, string.Create(CultureInfo.InvariantCulture, $"loss {step.Loss:0.000}, {step.VideosPerSecond:0.0} videos/s"));
             },
         }, cancellation);
+        Terminal.Say(RunConfigFile.ToYaml(config).TrimEnd());
         var progress = trainer.Run(cancellation);
         bar.Clear();
         var folder = new RunFolder(options.Output);

@@ -1,6 +1,6 @@
+using System.Globalization;
 using MvAdapter.Checkpoints;
 using MvAdapter.Video;
-using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
 namespace MvAdapter;
@@ -24,11 +24,9 @@ internal sealed record AdapterInput
         if (adapter is null || !AdapterCheckpoint.ReadMetadata(adapter).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml)) return new AdapterInput();
         try
         {
-            var stream = new YamlStream();
-            stream.Load(new StringReader(yaml));
-            return stream.Documents is [{ RootNode: YamlMappingNode map }, ..] ? From(map) : new AdapterInput();
+            return YamlMap.Read(yaml, adapter) is { } map ? From(map) : new AdapterInput();
         }
-        catch (Exception e) when (e is YamlException or FormatException or OverflowException or UsageException)
+        catch (Exception e) when (e is FormatException or OverflowException or UsageException)
         {
             throw new InvalidFileException(adapter, $"the config in its metadata is damaged: {TextForMessage.Quote(e.Message, 120)}", e);
         }
@@ -38,8 +36,8 @@ internal sealed record AdapterInput
     {
         return new AdapterInput
         {
-            Frames = Text("frames") is { } frames ? int.Parse(frames, System.Globalization.CultureInfo.InvariantCulture) : null,
-            Words = Text("words") is { } words ? int.Parse(words, System.Globalization.CultureInfo.InvariantCulture) : null,
+            Frames = Text("frames") is { } frames ? int.Parse(frames, CultureInfo.InvariantCulture) : null,
+            Words = Text("words") is { } words ? int.Parse(words, CultureInfo.InvariantCulture) : null,
             Strategy = Text("sampling") is { } strategy ? FrameSampling.ParseStrategy(strategy) : null,
             FramesPerSecond = Text("fps") is { } fps ? FrameSampling.ParseRate(fps) : null,
         };

@@ -44,18 +44,8 @@ public static class RunConfigFile
     /// <summary>Reads YAML text; <paramref name="origin"/> stands in errors.</summary>
     public static RunConfig Parse(string text, string origin, RunConfig? basis = null)
     {
-        var yaml = new YamlStream();
-        try
-        {
-            yaml.Load(new StringReader(text));
-        }
-        catch (YamlException e)
-        {
-            throw new InvalidFileException(origin, $"line {e.Start.Line}: no YAML ({TextForMessage.Quote(e.Message, 120)})", e);
-        }
         var config = basis ?? new RunConfig();
-        if (yaml.Documents.Count == 0) return config;
-        if (yaml.Documents[0].RootNode is not YamlMappingNode map) throw new InvalidFileException(origin, "line 1: a run is a list of 'key: value' lines");
+        if (YamlMap.Read(text, origin) is not { } map) return config;
         // The method first: another one drops the settings of the base's.
         foreach (var (keyNode, value) in map.Children.OrderBy(item => item.Key is YamlScalarNode { Value: MethodField } ? 0 : 1))
         {

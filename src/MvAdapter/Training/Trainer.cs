@@ -16,11 +16,13 @@ public sealed class Trainer : IDisposable
     /// <summary>Decoded frames that a run keeps in memory: 13,000 frames of 224 pixels.</summary>
     private const long MemoryForFrames = 2_000_000_000;
     private const ulong DropoutStream = 0x44524F50; // "DROP"
+    private const int MostEpochsWithoutBatch = 20;
     private readonly RunConfig config;
     private readonly TrainerOptions options;
     private readonly RunFolder folder;
     private readonly TrainingModel loaded;
     private readonly TrainingStep trainingStep;
+    private readonly int videoCount;
     private readonly BatchSampler sampler;
     private readonly Dataset? validation;
     private readonly FrameSource frames;
@@ -36,12 +38,13 @@ public sealed class Trainer : IDisposable
         (this.config, this.options, folder) = (config, options, new RunFolder(options.Output));
         RefuseOtherConfig();
         var training = config.Load(Split.Train, options.Strict);
-        Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
-        validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
+        videoCount = training.Samples.Count;
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
         frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache, MemoryForFrames, Say);
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
+        Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
+        validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         if (File.Exists(folder.Checkpoint))
         {
             progress = RunCheckpoint.Restore(folder.Checkpoint, loaded.Model, trainingStep.Optimizer);
@@ -211,7 +214,8 @@ public sealed class Trainer : IDisposable
 
     private List<(TrainingPair Pair, VideoFrames Frames)> Next(IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos)
     {
-        for (var tries = 0; tries < sampler.BatchesPerEpoch; tries++)
+        // Two videos that can be read meet sooner or later, but for captions that keep them apart.
+        for (var tries = 0; tries < MostEpochsWithoutBatch * sampler.BatchesPerEpoch && videoCount - skipped.Count > 1; tries++)
         {
             batches.MoveNext();
             var batch = new List<(TrainingPair, VideoFrames)>();
@@ -224,7 +228,8 @@ public sealed class Trainer : IDisposable
             if (batch.Count > 1) return batch;
             skippedBatches++;
         }
-        throw new MvAdapterException($"no batch of {config.Dataset} has two videos that can be read; the last reason: {videos.Current.Error?.Message}");
+        throw new MvAdapterException(
+            $"no batch of {config.Dataset} has two videos that can be read: {skipped.Count} of {videoCount} cannot; the last reason: {videos.Current?.Error?.Message}");
     }
 
     private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch)

@@ -34,36 +34,28 @@ public sealed class MvAdapterFixtureTests
     {
         using var fixture = new Fixture(name);
         using var scope = new TensorScope();
-        fixture.TrainableParameters();
         var gradients = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/gradients.safetensors"));
-        ContrastiveLoss.Of(fixture.Forward().Logits).Backward();
+        using var step = fixture.CreateStep();
+        fixture.Accumulate(step);
         Assert.Equal(gradients.Names.Order(), fixture.Model.TrainableParameters().Select(item => AdapterCheckpoint.ToPublished(item.Key)).Order());
         foreach (var (parameter, value) in fixture.Model.TrainableParameters())
             gradients.AssertClose(AdapterCheckpoint.ToPublished(parameter), value.Grad ?? Tensor.Zeros([.. value.Shape]), 1e-6, 1e-3);
     }
 
     [SkippableTheory, MemberData(nameof(Cases))]
-    public void Four_steps_of_the_optimiser_are_the_published_codes(string name)
+    public void Four_steps_of_training_are_the_published_codes(string name)
     {
         using var fixture = new Fixture(name);
-        var settings = fixture.Config.GetProperty("optimizer");
-        var (total, warmup) = (settings.GetProperty("total_steps").GetDouble(), settings.GetProperty("warmup").GetDouble());
-        using var optimizer = new BertAdam(fixture.TrainableParameters(), step => Schedule(step / total, warmup));
+        using var step = fixture.CreateStep();
         foreach (var loss in fixture.Config.GetProperty("losses").EnumerateArray())
         {
-            using var scope = new TensorScope();
-            var value = ContrastiveLoss.Of(fixture.Forward().Logits);
-            Assert.Equal(loss.GetDouble(), value.ToDouble(), 1e-4);
-            value.Backward();
-            optimizer.Step();
-            fixture.Model.ClampLogitScale();
+            Assert.Equal(loss.GetDouble(), fixture.Accumulate(step), 1e-4);
+            step.Step();
         }
         var expected = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/after_4_steps.safetensors"));
         foreach (var (parameter, value) in fixture.Model.TrainableParameters())
             expected.AssertClose(AdapterCheckpoint.ToPublished(parameter), value, 1e-4);
     }
-
-    private static double Schedule(double x, double warmup) => x < warmup ? x / warmup : 0.5 * (1 + Math.Cos(Math.PI * x));
 
     /// <summary>One folder of mv_adapter: the tiny CLIP with its adapter, and a batch.</summary>
     private sealed class Fixture : IDisposable
@@ -93,21 +85,29 @@ public sealed class MvAdapterFixtureTests
             return (Model.EncodeFrames(pixels, mask), videos, texts, Model.Logits(texts, videos));
         }
 
-        public IReadOnlyList<TrainedParameter> TrainableParameters()
+        /// <summary>Training with the optimiser's settings of the config.</summary>
+        public TrainingStep CreateStep()
         {
-            var groups = Config.GetProperty("optimizer").GetProperty("groups");
-            GroupSettings Group(string key) => new(groups.GetProperty(key).GetProperty("lr").GetDouble(), groups.GetProperty(key).GetProperty("weight_decay").GetDouble());
-            var settings = new OptimizerGroups
+            var optimizer = Config.GetProperty("optimizer");
+            var (total, warmup) = (optimizer.GetProperty("total_steps").GetInt64(), optimizer.GetProperty("warmup").GetDouble());
+            var groups = new OptimizerGroups
             {
                 AdapterDecay = Group("adapter_decay"), AdapterNoDecay = Group("adapter_no_decay"), ClipNoDecay = Group("clip_no_decay"),
             };
-            var list = new List<TrainedParameter>();
-            foreach (var (name, value) in Model.TrainableParameters())
+            return new TrainingStep(Model, groups, step => WarmupCosine.Factor(step, total, warmup));
+
+            GroupSettings Group(string key)
             {
-                value.RequiresGrad = true;
-                list.Add(new TrainedParameter(name, value, settings.Of(name)));
+                var group = optimizer.GetProperty("groups").GetProperty(key);
+                return new GroupSettings(group.GetProperty("lr").GetDouble(), group.GetProperty("weight_decay").GetDouble());
             }
-            return list;
+        }
+
+        /// <summary>Forward and backward of the batch; returns the loss.</summary>
+        public double Accumulate(TrainingStep step)
+        {
+            using var scope = new TensorScope();
+            return step.Accumulate(Inputs["pixels"], Inputs["frame_mask"], Inputs["input_ids"]);
         }
 
         public void Dispose()

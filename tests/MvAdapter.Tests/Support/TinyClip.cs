@@ -36,6 +36,9 @@ public sealed class TinyClip : IDisposable
     /// <summary>A video of three seconds.</summary>
     public string Video { get; }
 
+    /// <summary>The model of the checkpoint.</summary>
+    public ClipModel Load() => ClipCheckpoint.Load(Checkpoint);
+
     /// <summary>Writes an adapter of fresh weights for a CLIP of that size, in the form that the name's ending asks for.</summary>
     public static void WriteAdapter(string path, ClipConfig config)
     {
