@@ -94,7 +94,7 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     public void The_dual_softmax_is_the_librarys()
     {
         using var encoder = VideoTextEncoder.Load(new ModelSource(clip.Checkpoint));
-        var dataset = new RunConfig { Annotations = data.Captions }.Load(Datasets.Split.Test);
+        var dataset = new RunConfig { Annotations = data.Captions }.Load(global::MvAdapter.Datasets.Split.Test);
         var expected = Evaluator.Evaluate(encoder, dataset).WithDualSoftmax(0.01).TextToVideo;
         var usual = Json(Eval("--captions", data.Captions, "--json", "--dual-softmax").Succeeds()).GetProperty("text_to_video");
         Assert.Equal(expected.MeanRank, usual.GetProperty("mean_rank").GetDouble(), 1e-9);
