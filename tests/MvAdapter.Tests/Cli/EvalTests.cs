@@ -39,7 +39,7 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     {
         var config = data.Config(clip, 4) with { Seed = 11, Sampling = "symmetric", Fps = "all" };
         var output = folder.File("adapter.safetensors");
-        CommandLine.Run("train", "--config", data.WriteConfig(config), "--output", output).Succeeds();
+        CommandLine.Run("train", "--config", data.WriteConfig(config), "--output", output, "--threads", "1").Succeeds();
         var root = Json(Eval("--captions", data.Captions, "--adapter", output, "--json").Succeeds());
         Assert.Equal(("mv-adapter", 11L), (root.GetProperty("method").GetString(), root.GetProperty("seed").GetInt64()));
         Assert.True(root.GetProperty("train_seconds").GetDouble() > 0);
@@ -94,7 +94,7 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     public void The_dual_softmax_is_the_librarys()
     {
         using var encoder = VideoTextEncoder.Load(new ModelSource(clip.Checkpoint));
-        var dataset = new RunConfig { Annotations = data.Captions }.Load(global::MvAdapter.Datasets.Split.Test);
+        var dataset = new RunConfig { Annotations = data.Captions }.Load(MvAdapter.Datasets.Split.Test);
         var expected = Evaluator.Evaluate(encoder, dataset).WithDualSoftmax(0.01).TextToVideo;
         var usual = Json(Eval("--captions", data.Captions, "--json", "--dual-softmax").Succeeds()).GetProperty("text_to_video");
         Assert.Equal(expected.MeanRank, usual.GetProperty("mean_rank").GetDouble(), 1e-9);
@@ -115,7 +115,7 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     [Fact]
     public void A_demo_of_no_steps_is_refused() => CommandLine.Run("demo", "--steps", "0", "--output", folder.File("demo")).Fails(2, "--steps must be at least 1");
 
-    private CommandResult Eval(params string[] options) => CommandLine.Run(["eval", "--clip", clip.Checkpoint, .. options]);
+    private CommandResult Eval(params string[] options) => CommandLine.Run(["eval", "--clip", clip.Checkpoint, "--threads", "1", .. options]);
 
     private static JsonElement Json(CommandResult result)
     {

@@ -17,7 +17,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
     [Fact]
     public void Killed_at_any_moment_it_goes_on_to_the_very_weights_of_an_undisturbed_run()
     {
-        var config = data.WriteConfig(data.Config(clip, 150) with { EvaluateEvery = 40 });
+        var config = data.WriteConfig(data.Config(clip, 100) with { EvaluateEvery = 40 });
         Train(config, "whole").Succeeds();
 
         var random = new Random(1);
@@ -64,7 +64,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
     public void An_adapter_file_as_output_is_what_json_says_and_carries_its_run()
     {
         var output = folder.File("adapter.safetensors");
-        var result = CommandLine.Run("train", "--config", data.WriteConfig(data.Config(clip, 3)), "--output", output, "--json", "--seed", "5").Succeeds();
+        var result = CommandLine.Run("train", "--config", data.WriteConfig(data.Config(clip, 3)), "--output", output, "--json", "--seed", "5", "--threads", "1").Succeeds();
         using var json = JsonDocument.Parse(result.Output);
         var root = json.RootElement;
         Assert.Equal(output, root.GetProperty("adapter").GetString());
@@ -184,7 +184,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
         using var disk = SmallDisk.Mount(folder.File("disk"), megabytes: 8);
         var config = data.WriteConfig(data.Config(clip, 400) with { EvaluateEvery = -1 });
         var output = Path.Combine(disk.Path, "run");
-        using var process = CommandLine.Start(["train", "--config", config, "--output", output, "--checkpoint-seconds", "0"]);
+        using var process = CommandLine.Start(["train", "--config", config, "--output", output, "--checkpoint-seconds", "0", "--threads", "1"]);
         Assert.True(SpinWait.SpinUntil(() => Lines(Path.Combine(output, "log.jsonl")) > 5 || process.HasExited, TimeSpan.FromSeconds(60)));
         disk.Fill();
         var result = CommandLine.Finish(process);
@@ -208,13 +208,13 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
     private IEnumerable<(long, double?, double?)> Entries(string run) =>
         JsonLines.Read<TrainingLogEntry>(folder.File($"{run}/log.jsonl")).Select(entry => (entry.Step, entry.Loss, entry.TextToVideoR1));
 
-    private string[] Arguments(string config, string run) => ["train", "--config", config, "--output", folder.File(run), "--checkpoint-seconds", "0.05"];
+    private string[] Arguments(string config, string run) => ["train", "--config", config, "--output", folder.File(run), "--checkpoint-seconds", "0.05", "--threads", "1"];
 
     private CommandResult Train(string config, string run) => CommandLine.Run(Arguments(config, run));
 
     private CommandResult Run(params string[] options)
     {
         var config = data.WriteConfig(data.Config(clip, 2));
-        return CommandLine.Run(["train", .. options.Contains("--config") ? [] : new[] { "--config", config }, .. options, "--output", folder.File("run")]);
+        return CommandLine.Run(["train", .. options.Contains("--config") ? [] : new[] { "--config", config }, .. options, "--output", folder.File("run"), "--threads", "1"]);
     }
 }
