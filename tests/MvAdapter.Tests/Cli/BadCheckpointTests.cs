@@ -76,8 +76,8 @@ public sealed class BadCheckpointTests(TinyClip clip) : IDisposable
     }
 
     [Theory]
-    [InlineData("not json", "not the settings of an adapter")]
-    [InlineData("{\"frames\": \"many\"}", "not the settings of an adapter")]
+    [InlineData("not json", "not the settings of a method")]
+    [InlineData("{\"frames\": \"many\"}", "not the settings of a method")]
     [InlineData("{\"tying\": \"sideways\"}", "sideways")]
     public void Bad_settings_are_named(string settings, string reason)
     {

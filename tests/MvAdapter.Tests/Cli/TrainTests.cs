@@ -151,11 +151,9 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
         Assert.False(File.Exists(folder.File("run/checkpoint.safetensors")));
     }
 
-    [Theory]
-    [InlineData("", "--output is empty")]
-    [InlineData("absent/run", "does not exist; create it")]
-    public void An_output_that_cannot_be_is_refused(string output, string reason) =>
-        CommandLine.Run("train", "--config", data.WriteConfig(data.Config(clip, 2)), "--output", output.Length == 0 ? "" : folder.File(output)).Fails(2, reason);
+    [Fact]
+    public void An_empty_output_is_refused() =>
+        CommandLine.Run("train", "--config", data.WriteConfig(data.Config(clip, 2)), "--output", "").Fails(2, "--output is empty");
 
     [Fact]
     public void Missing_videos_are_counted_and_named_and_strict_refuses_them()
