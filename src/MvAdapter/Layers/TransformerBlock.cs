@@ -50,14 +50,17 @@ public sealed class TransformerBlock
     /// <param name="mask">Added to the attention scores: [L, L] or [N, 1, 1, L]; null for none.</param>
     public Tensor Forward(Tensor x, Tensor? mask = null)
     {
+        // What the block computes on the way goes when it ends; a graph keeps for itself what it needs.
+        using var scope = new TensorScope();
         x = x + attention.Forward(ln1.Forward(x), mask);
-        return x + Mlp(ln2.Forward(x));
+        return scope.Keep(x + Mlp(ln2.Forward(x)));
     }
 
     /// <summary>The block with an adapter's deltas at its places.</summary>
     public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter)
     {
         if (adapter is null) return Forward(x, context.AttentionMask);
+        using var scope = new TensorScope();
         x = Add(x, adapter.OnInput(x, context));
         var normalized = ln1.Forward(x);
         var attended = x + attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
@@ -65,7 +68,7 @@ public sealed class TransformerBlock
         normalized = ln2.Forward(x);
         var h = Mlp(normalized);
         var sum = Add(x + h, adapter.BesideMlp(x, normalized, context));
-        return Add(sum, adapter.OnMlpOutput(h, context));
+        return scope.Keep(Add(sum, adapter.OnMlpOutput(h, context)));
     }
 
     private Tensor Mlp(Tensor x) => contract.Forward(Activation.QuickGelu(expand.Forward(x)));
