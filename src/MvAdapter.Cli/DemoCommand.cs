@@ -118,7 +118,7 @@ internal static class DemoCommand
         using (var clip = ClipCheckpoint.Load(config.Clip)) size = clip.Config.ImageSize;
         var reader = Reader(config, size);
         var clips = new[] { Split.Train, Split.Val, Split.Test }.SelectMany(split => config.Load(split, strict: true).Samples)
-            .Select(sample => new VideoClip(sample.VideoPath, sample.Start, sample.End)).ToList();
+            .Select(sample => sample.Clip).ToList();
         using var cache = FrameCache.OpenOrCreate(folder, reader.Sampling, size, Terminal.Warn);
         if (cache.Missing(clips, cancellation: cancellation).Count == 0) return size;
         using var bar = Terminal.Begin("frames of videos", clips.Count);

@@ -70,7 +70,7 @@ internal static class PrepareCommand
     private static int Run(FrameCache cache, VideoReader reader, List<Dataset> parts, bool verify, bool json, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
-        var clips = parts.SelectMany(part => part.Samples).Select(sample => new VideoClip(sample.VideoPath, sample.Start, sample.End)).ToList();
+        var clips = parts.SelectMany(part => part.Samples).Select(sample => sample.Clip).ToList();
         // Splits may share videos, and so may their lists of missing ones.
         var absent = parts.SelectMany(part => part.Missing).Distinct(StringComparer.Ordinal).ToList();
         var missing = cache.Missing(clips, verify, cancellation);

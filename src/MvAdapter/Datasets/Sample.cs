@@ -1,3 +1,5 @@
+using MvAdapter.Video;
+
 namespace MvAdapter.Datasets;
 
 /// <summary>A video, or a clip of one, and what is said of it.</summary>
@@ -8,7 +10,11 @@ namespace MvAdapter.Datasets;
 /// <param name="Captions">One or several captions, none of them blank.</param>
 /// <param name="Split">The part of the dataset that it belongs to.</param>
 public sealed record Sample(
-    string Id, string VideoPath, double? Start, double? End, IReadOnlyList<string> Captions, Split Split);
+    string Id, string VideoPath, double? Start, double? End, IReadOnlyList<string> Captions, Split Split)
+{
+    /// <summary>What is to be read of the file.</summary>
+    public VideoClip Clip => new(VideoPath, Start, End);
+}
 
 /// <summary>A video and one of its captions: what a training batch is made of.</summary>
 public readonly record struct TrainingPair(Sample Sample, string Caption);

@@ -49,7 +49,7 @@ public static class Evaluator
         IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         var samples = dataset.Samples;
-        var clips = samples.Select(sample => new VideoClip(sample.VideoPath, sample.Start, sample.End));
+        var clips = samples.Select(sample => sample.Clip);
         var kept = new List<int>();
         var missing = dataset.Missing.ToList();
         var videos = new List<float>(samples.Count * encoder.Width);

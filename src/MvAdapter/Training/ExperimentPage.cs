@@ -66,7 +66,7 @@ public static class ExperimentPage
         foreach (var query in shown)
         {
             var images = query.Top.Take(ShownResults).Where(found => samples.ContainsKey(found.Id))
-                .Select(found => (Found: found, Frames: frames.Read(Clip(samples[found.Id]))))
+                .Select(found => (Found: found, Frames: frames.Read(samples[found.Id].Clip)))
                 .Where(item => item.Frames.Error is null)
                 .Select((item, i) => new ReportImage(
                     Strip(item.Frames, imageSize),
@@ -88,6 +88,4 @@ public static class ExperimentPage
     }
 
     private static string Name(Outcome outcome) => string.Create(CultureInfo.InvariantCulture, $"{outcome.Report.Method}{(outcome.Report.Seed == 0 ? "" : $", seed {outcome.Report.Seed}")}");
-
-    private static VideoClip Clip(Sample sample) => new(sample.VideoPath, sample.Start, sample.End);
 }

@@ -129,7 +129,7 @@ public sealed class Trainer : IDisposable
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
         using var batches = Batches().GetEnumerator();
-        using var videos = frames.Read(Batches().SelectMany(batch => batch).Select(Clip), cancellation).GetEnumerator();
+        using var videos = frames.Read(Batches().SelectMany(batch => batch).Select(pair => pair.Sample.Clip), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
         var estimate = new RunEstimate(TotalSteps - progress.Step, sampler.BatchSize, config.Accumulation);
         var sinceCheckpoint = Stopwatch.StartNew();
@@ -281,8 +281,6 @@ public sealed class Trainer : IDisposable
             return null;
         }
     }
-
-    private static VideoClip Clip(TrainingPair pair) => new(pair.Sample.VideoPath, pair.Sample.Start, pair.Sample.End);
 
     private void Say(string message) => options.OnMessage?.Invoke(message);
 }
