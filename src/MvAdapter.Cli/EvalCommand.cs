@@ -4,6 +4,7 @@ using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Torch;
 using MvAdapter.Training;
+using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -27,13 +28,14 @@ internal static class EvalCommand
         var captions = new Option<string?>("--captions") { Description = "A CSV, TSV or JSONL of video, caption[, start, end, split]: short for --dataset captions --annotations FILE", HelpName = "FILE" };
         var videos = new Option<string?>("--videos") { Description = "The folder of the videos (by default that of the annotations)", HelpName = "DIR" };
         var split = new Option<string>("--split") { Description = "train, val or test", DefaultValueFactory = _ => "test" };
+        var cache = new Option<string?>("--cache") { Description = "A folder of frames that ./run prepare made", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var dualSoftmax = new Option<bool>("--dual-softmax") { Description = "Re-weight scores by a softmax over the other side; uses all queries at once, so it is not comparable with the plain table" };
         var temperature = new Option<double>("--temperature") { Description = "What scores are divided by in --dual-softmax", DefaultValueFactory = _ => 0.01 };
         var ranks = new Option<string?>("--ranks") { Description = "Write every query's rank and first five as CSV", HelpName = "FILE.csv" };
         var worst = new Option<bool>("--worst") { Description = "Print the worst queries with their first five" };
         var json = new Option<bool>("--json") { Description = "Print a JSON array, one object a method" };
-        foreach (var option in new Option[] { dataset, annotations, captions, videos, split, strict, dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
+        foreach (var option in new Option[] { dataset, annotations, captions, videos, split, cache, strict, dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var captionFile = parsed.GetValue(captions);
@@ -48,12 +50,13 @@ internal static class EvalCommand
             });
             using var encoder = model.Load(parsed, cancellation);
             RetrievalEvaluation result;
+            using (var frames = FrameSource.Open(encoder.Reader, parsed.GetValue(cache), warn: Terminal.Warn))
             using (var bar = Terminal.Begin("videos", data.Samples.Count))
-                result = Evaluator.Evaluate(encoder, data, null, bar, cancellation);
+                result = Evaluator.Evaluate(encoder, data, frames.Read, bar, cancellation);
             if (parsed.GetValue(dualSoftmax)) result = result.WithDualSoftmax(parsed.GetValue(temperature));
             if (parsed.GetValue(ranks) is { } file) RankedQuery.WriteCsv(file, result.Queries());
             Print(encoder, Report(encoder, model.Adapter(parsed), result), result, parsed.GetValue(json), parsed.GetValue(worst));
-            return data.Samples.Count > result.VideoIds.Count ? ExitCode.Partial : ExitCode.Success;
+            return result.Missing.Count > 0 ? ExitCode.Partial : ExitCode.Success;
         });
         return command;
     }

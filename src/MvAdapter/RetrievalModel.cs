@@ -37,7 +37,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
         return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method.Vision).View(videos, frames, -1);
     }
 
-    /// <summary>One L2-normalised vector a video (spec section 8). Parameters as <see cref="EncodeFrames"/>; [B, E].</summary>
+    /// <summary>One L2-normalised vector a video (model.md section 8). Parameters as <see cref="EncodeFrames"/>; [B, E].</summary>
     public Tensor EncodeVideos(Tensor pixels, Tensor? frameMask, bool training = false)
     {
         return Method.PoolFrames(EncodeFrames(pixels, frameMask, training), frameMask?.To(DType.Float32), training);

@@ -4,7 +4,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Adapters;
 
 /// <summary>
-/// Temporal calibration (spec section 4, step 7): alpha = 1 + b(relu(a(u))), with u made of a frame's evidence and the
+/// Temporal calibration (model.md section 4, step 7): alpha = 1 + b(relu(a(u))), with u made of a frame's evidence and the
 /// whole video's context. b begins at zero, so alpha begins at one.
 /// </summary>
 internal sealed class Calibration

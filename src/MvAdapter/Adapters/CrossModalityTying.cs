@@ -5,7 +5,7 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Adapters;
 
-/// <summary>Which bottleneck weight the tied factor scales, along which side (spec section 5).</summary>
+/// <summary>Which bottleneck weight the tied factor scales, along which side (model.md section 5).</summary>
 /// <param name="Down">The down projection; else the up projection.</param>
 /// <param name="Out">Along its outputs; else along its inputs.</param>
 /// <param name="ClassOnly">In the video branch, a down tying scales the class path alone.</param>
@@ -31,7 +31,7 @@ public sealed record Tying(bool Down, bool Out, bool ClassOnly = false)
 }
 
 /// <summary>
-/// Cross Modality Tying (paper v2; spec section 5): the video and the text adapter of a layer share one factor
+/// Cross Modality Tying (paper v2; model.md section 5): the video and the text adapter of a layer share one factor
 /// vector s; each maps it by a projection of its own to a vector f that scales its bottleneck weight.
 /// </summary>
 public sealed class CrossModalityTying

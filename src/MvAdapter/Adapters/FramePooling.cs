@@ -2,7 +2,7 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Adapters;
 
-/// <summary>From frame vectors to one video vector (spec section 8; CLIP4Clip's mean pooling, arXiv 2104.08860).</summary>
+/// <summary>From frame vectors to one video vector (model.md section 8; CLIP4Clip's mean pooling, arXiv 2104.08860).</summary>
 public static class FramePooling
 {
     /// <summary>Normalise each frame, average over the frames that are there, normalise again. [B, F, E] -> [B, E].</summary>

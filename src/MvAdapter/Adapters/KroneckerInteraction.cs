@@ -4,7 +4,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Adapters;
 
 /// <summary>
-/// Cross-modal interaction of the paper's first version (spec section 6): both branches of a layer draw their
+/// Cross-modal interaction of the paper's first version (model.md section 6): both branches of a layer draw their
 /// down weight from one parameter space, W = sum over k of A_k kron B_k, with A shared and B the branch's own.
 /// </summary>
 public sealed class KroneckerInteraction

@@ -48,7 +48,7 @@ public abstract class Method : IDisposable
     /// <summary>Takes first values from the CLIP that a fresh method is going to adapt, where it does not draw them all.</summary>
     public virtual void InitializeFrom(ClipModel backbone) { }
 
-    /// <summary>Turns frame features into one vector a video; by default the masked mean of spec section 8.</summary>
+    /// <summary>Turns frame features into one vector a video; by default the masked mean of model.md section 8.</summary>
     /// <param name="frames">Frame features [B, F, E], not normalised.</param>
     /// <param name="mask">1 for a frame, 0 for padding: float32 [B, F]; null when no frame is padding.</param>
     /// <param name="training">Whether dropout is on.</param>

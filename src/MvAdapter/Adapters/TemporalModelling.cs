@@ -4,7 +4,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Adapters;
 
 /// <summary>
-/// The temporal modelling of MV-Adapter (spec section 4, steps 4 to 6): one transformer block over a learned context
+/// The temporal modelling of MV-Adapter (model.md section 4, steps 4 to 6): one transformer block over a learned context
 /// token, the class tokens and the pooled patches of all frames.
 /// </summary>
 internal sealed class TemporalModelling

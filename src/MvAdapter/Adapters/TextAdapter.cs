@@ -4,7 +4,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Adapters;
 
 /// <summary>
-/// MV-Adapter's text adapter (spec section 3): the MLP's output goes down to a bottleneck, through one causal
+/// MV-Adapter's text adapter (model.md section 3): the MLP's output goes down to a bottleneck, through one causal
 /// transformer block of that width, and up again.
 /// </summary>
 internal sealed class TextAdapter : BlockAdapter

@@ -4,7 +4,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Adapters;
 
 /// <summary>
-/// MV-Adapter's video adapter, Temporal Adaptation (spec section 4). In a bottleneck, the class tokens and the
+/// MV-Adapter's video adapter, Temporal Adaptation (model.md section 4). In a bottleneck, the class tokens and the
 /// pooled patches of all frames attend to each other in one block; the result calibrates each frame's class path.
 /// </summary>
 internal sealed class VideoAdapter : BlockAdapter

@@ -4,7 +4,7 @@ namespace MvAdapter.Checkpoints;
 
 /// <summary>
 /// Brings the names of a CLIP checkpoint to the model's own: OpenAI's, with the input projection's bias as three
-/// (queries, keys, values). Hugging Face's are translated by the table of spec section 13.
+/// (queries, keys, values). Hugging Face's are translated by the table of model.md section 13.
 /// </summary>
 internal static class ClipNames
 {

@@ -34,7 +34,7 @@ public sealed record RetrievalEvaluation(
     };
 }
 
-/// <summary>Encodes a split of a dataset and ranks it (spec section 12).</summary>
+/// <summary>Encodes a split of a dataset and ranks it (model.md section 12).</summary>
 public static class Evaluator
 {
     /// <summary>Encodes every video once and every caption once.</summary>

@@ -30,7 +30,7 @@ public sealed class TransformerBlock
             Linear.CreateNormal(p["mlp"]["c_proj"], 4 * width, width, projection));
     }
 
-    /// <summary>The block inside an adapter (spec section 7): width m, deviations by the branch's width D.</summary>
+    /// <summary>The block inside an adapter (model.md section 7): width m, deviations by the branch's width D.</summary>
     public static TransformerBlock CreateInner(ParameterBuilder p, long width, int heads, long branchWidth)
     {
         var deviation = 1 / Math.Sqrt(2.0 * branchWidth);

@@ -3,7 +3,7 @@ using MvAdapter.Torch;
 namespace MvAdapter.Training;
 
 /// <summary>
-/// Adam as the published code has it (spec section 9): no bias correction, each parameter's gradient clipped to norm 1
+/// Adam as the published code has it (model.md section 9): no bias correction, each parameter's gradient clipped to norm 1
 /// after a global clip to norm 1, decoupled weight decay, and a schedule over the whole run.
 /// </summary>
 public sealed class BertAdam : IDisposable

@@ -2,7 +2,7 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Training;
 
-/// <summary>CLIP's symmetric loss (spec section 8).</summary>
+/// <summary>CLIP's symmetric loss (model.md section 8).</summary>
 public static class ContrastiveLoss
 {
     /// <summary>The mean of the cross-entropies over rows and over columns, with targets on the diagonal. logits [N, N].</summary>

@@ -7,7 +7,7 @@ namespace MvAdapter.Training;
 /// <param name="WeightDecay">Decoupled decay per unit of learning rate.</param>
 public sealed record GroupSettings(double LearningRate, double WeightDecay);
 
-/// <summary>The published groups (spec section 9) and their published settings.</summary>
+/// <summary>The published groups (model.md section 9) and their published settings.</summary>
 public sealed record OptimizerGroups
 {
     /// <summary>The adapter's weights.</summary>

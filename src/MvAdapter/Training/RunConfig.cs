@@ -86,7 +86,7 @@ public sealed record RunConfig
     /// <summary>Evaluations without a better one after which training stops; 0 for never.</summary>
     public int Patience { get; init; }
 
-    /// <summary>The published recipes by benchmark (spec section 9), on one worker.</summary>
+    /// <summary>The published recipes by benchmark (model.md section 9), on one worker.</summary>
     public static IReadOnlyDictionary<string, RunConfig> Presets { get; } = MvAdapterConfig.Presets.ToDictionary(
         preset => preset.Key,
         preset => new RunConfig

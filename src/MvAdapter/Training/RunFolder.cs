@@ -29,6 +29,20 @@ public sealed record RunFolder(string Path)
             ? RunCheckpoint.ReadProgress(Checkpoint)
             : null;
 
+    /// <summary>Keeps other processes from training in the folder until disposed; a killed process holds nothing.</summary>
+    /// <exception cref="UsageException">Another process trains in it.</exception>
+    internal IDisposable Hold()
+    {
+        try
+        {
+            return new FileStream(File(".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.GetType() == typeof(IOException) && System.IO.File.Exists(File(".lock")))
+        {
+            throw new UsageException($"another process is training in {TextForMessage.Quote(Path)}; wait for it, or choose another --output");
+        }
+    }
+
     /// <summary>A file of the folder.</summary>
     public string File(string name) => System.IO.Path.Combine(Path, name);
 }

@@ -93,6 +93,7 @@ public sealed class Trainer : IDisposable
         try
         {
             Directory.CreateDirectory(options.Output);
+            using var held = folder.Hold();
             AtomicFile.DeleteLeftovers(options.Output);
             AtomicFile.WriteText(folder.Config, RunConfigFile.ToYaml(config));
             using var log = new TrainingLog(folder, progress.Step);

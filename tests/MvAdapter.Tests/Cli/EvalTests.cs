@@ -78,6 +78,25 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     }
 
     [Fact]
+    public void Prepared_frames_give_the_same_numbers_without_the_videos()
+    {
+        var cache = folder.File("frames");
+        var sampling = new[] { "--frames", "3" };
+        CommandLine.Run(["prepare", "--clip", clip.Checkpoint, "--dataset", "captions", "--annotations", data.Captions, "--splits", "test", "--cache", cache, .. sampling]).Succeeds();
+        var decoded = Eval(["--captions", data.Captions, "--json", .. sampling]).Succeeds();
+        var cached = Eval(["--captions", data.Captions, "--json", "--cache", cache, .. sampling]).Succeeds();
+        Assert.Equal(Json(decoded).GetProperty("text_to_video").ToString(), Json(cached).GetProperty("text_to_video").ToString());
+        Eval("--captions", data.Captions, "--cache", folder.File("nothing")).Fails(1, "nothing");
+    }
+
+    [Fact]
+    public void Videos_that_are_merely_missing_make_the_result_partial()
+    {
+        var captions = data.Write("missing.csv", "video,caption\nv0.mp4,a dog\ngone.mp4,a man\nv1.mp4,a bike\n");
+        Assert.Contains("1 of 3 videos are missing", Eval("--captions", captions).Succeeds(3).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Ranks_and_the_worst_queries_say_the_same()
     {
         var ranks = folder.File("ranks.csv");

@@ -23,6 +23,24 @@ public sealed class TrainerTests(TinyClip clip, TinyDataset data) : IClassFixtur
         Assert.NotEqual(weights, Train(config with { Seed = 1 }, "c").Weights);
     }
 
+    [Fact]
+    public void Two_runs_cannot_write_one_folder_at_once()
+    {
+        var config = data.Config(clip, 2);
+        UsageException? refused = null;
+        var options = Options("one") with
+        {
+            OnStep = _ =>
+            {
+                using var second = new Trainer(config, Options("one"));
+                refused ??= Assert.Throws<UsageException>(() => second.Run());
+            },
+        };
+        using (var trainer = new Trainer(config, options)) trainer.Run();
+        Assert.Contains("another process is training in", refused!.Message, StringComparison.Ordinal);
+        Assert.Equal(2, Train(config, "one").Progress.Step);   // free again, and whole
+    }
+
     // Dropout, batches summed, both precisions, evaluations, and an order that depends on the captions.
     [Theory]
     [InlineData("mv-adapter", 1, "fp32", 0)]
