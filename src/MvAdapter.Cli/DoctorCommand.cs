@@ -43,7 +43,7 @@ internal static class DoctorCommand
         Row("version", report.Version);
         Row("libtorch", report.Libtorch);
         Row("build", string.Join(", ", report.LibtorchBuild));
-        Row("BLAS", report.BlasFile is { } file ? $"{report.Blas} ({file})" : report.Blas);
+        Row("BLAS", report.Blas + (report.BlasKernels is { } kernels ? $", {kernels} kernels" : "") + (report.BlasFile is { } file ? $" ({file})" : ""));
         Row("processor", report.Processor);
         Row("cores", $"{report.Cores}, of which libtorch uses {report.Threads}");
         Row("matrix units", report.MatrixUnits.Count > 0 ? string.Join(' ', report.MatrixUnits) : "none known");

@@ -19,6 +19,7 @@ internal sealed record MachineReport
     public required IReadOnlyList<string> LibtorchBuild { get; init; }
     public required string Blas { get; init; }
     public required string? BlasFile { get; init; }
+    public required string? BlasKernels { get; init; }
     public required string Processor { get; init; }
     public required IReadOnlyList<string> MatrixUnits { get; init; }
     public required int Cores { get; init; }
@@ -47,6 +48,7 @@ internal sealed record MachineReport
             LibtorchBuild = BuildFacts(TorchRuntime.BuildDescription),
             Blas = BlasName(blasFile, TorchRuntime.BuildDescription),
             BlasFile = blasFile,
+            BlasKernels = TorchRuntime.BlasKernels,
             Processor = processor,
             MatrixUnits = [.. UnitsThatMatter.Where(flags.Contains)],
             Cores = Environment.ProcessorCount,
@@ -62,8 +64,8 @@ internal sealed record MachineReport
         };
     }
 
-    /// <summary>Whether the processor multiplies bfloat16 itself; others convert, and are slower than in float32.</summary>
-    public static bool HasBFloat16Units => ProcessorInfo().Flags.Overlaps(["avx512_bf16", "amx_bf16"]);
+    /// <summary>Whether the processor has matrix units for bfloat16. AVX-512's instructions alone are no faster than float32.</summary>
+    public static bool HasBFloat16Units => ProcessorInfo().Flags.Contains("amx_bf16");
 
     /// <summary>What is missing or would be slow, and what to do about it: a line each.</summary>
     public IEnumerable<string> Advice()

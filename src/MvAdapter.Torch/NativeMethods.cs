@@ -18,6 +18,7 @@ internal static unsafe partial class NativeMethods
 
     private static nint Load(Assembly assembly, DllImportSearchPath? path)
     {
+        OpenBlasKernels.Choose();
         try
         {
             return LoadedLibrary = Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") is { Length: > 0 } file

@@ -42,6 +42,16 @@ public static class TorchRuntime
         }
     }
 
+    /// <summary>The kernels that OpenBLAS has taken, such as <c>SkylakeX</c>; null where another library multiplies.</summary>
+    public static string? BlasKernels
+    {
+        get
+        {
+            _ = Version;   // loads the library
+            return OpenBlasKernels.Current(NativeMethods.LoadedLibrary);
+        }
+    }
+
     /// <summary>Threads of one operator. Each thread that calls libtorch has a team of its own.</summary>
     public static int Threads
     {

@@ -47,6 +47,16 @@ public sealed class DoctorTests : IDisposable
         Assert.Contains("apt-get install libopenblas0-openmp", report.GetProperty("advice").ToString(), StringComparison.Ordinal);
     }
 
+    [SkippableFact]
+    public void OpenBLAS_takes_kernels_that_use_what_the_processor_has()
+    {
+        Skip.IfNot(System.Runtime.Intrinsics.X86.Avx2.IsSupported, "the processor has no AVX2");
+        Skip.If(Report().GetProperty("blas_kernels").GetString() is null, "libtorch multiplies by another library than OpenBLAS");
+        // What a young processor gets when OpenBLAS is left alone.
+        Assert.DoesNotContain("Prescott", Report().GetProperty("blas_kernels").GetString(), StringComparison.OrdinalIgnoreCase);
+        Assert.Equal("Haswell", Report(("OPENBLAS_CORETYPE", "Haswell")).GetProperty("blas_kernels").GetString(), ignoreCase: true);
+    }
+
     [Fact]
     public void What_is_missing_or_held_back_is_named_with_advice()
     {
