@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using MvAdapter.Checkpoints;
-using MvAdapter.Clip;
 using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Training;
@@ -41,12 +40,12 @@ internal static class DemoCommand
             if (parsed.GetValue(steps) < 1) throw new UsageException("--steps must be at least 1");
             if (parsed.GetValue(seed) < 0) throw new UsageException("--seed must not be negative");
             var settings = defaults with { Videos = parsed.GetValue(videos), TestPairs = parsed.GetValue(testPairs), Seed = (ulong)parsed.GetValue(seed) };
-            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), ParseSeeds(parsed.GetValue(seeds)!), cancellation);
+            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), cancellation);
         });
         return command;
     }
 
-    private static int Run(string folder, MovingShapesSettings settings, int steps, List<long> seeds, CancellationToken cancellation)
+    private static int Run(string folder, MovingShapesSettings settings, int steps, IReadOnlyList<long> seeds, CancellationToken cancellation)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
         var clip = FindBackbone();
@@ -54,16 +53,17 @@ internal static class DemoCommand
         MakeDatasetCommand.Make(data, settings, cancellation);
         var basis = DemoRecipe.Config(clip, data, steps, MachineReport.HasBFloat16Units ? "bf16" : "fp32");
         var cache = Path.Combine(folder, "frames");
-        var imageSize = Prepare(basis, cache, cancellation);
+        int imageSize;
+        long parameters;
+        using (var backbone = ClipCheckpoint.Load(clip)) (imageSize, parameters) = (backbone.Config.ImageSize, backbone.Parameters.ElementCount);
+        if (FramePreparation.Prepare(basis, cache, imageSize, strict: true, cancellation) is [var first, ..]) throw first;
 
         var outcomes = new List<Outcome>();
         foreach (var seed in seeds)
             foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, cancellation));
 
-        long parameters;
-        using (var backbone = ClipCheckpoint.Load(clip)) parameters = backbone.Parameters.ElementCount;
         var page = Path.Combine(folder, "report.html");
-        using (var frames = FrameSource.Open(Reader(basis, imageSize), cache))
+        using (var frames = FrameSource.Open(FramePreparation.Reader(basis, imageSize), cache))
         {
             ExperimentPage.Write(page, "MV-Adapter on MovingShapes", DemoRecipe.Introduction(settings), outcomes, basis.Load(Split.Test, strict: true), frames, imageSize, parameters);
         }
@@ -99,46 +99,11 @@ internal static class DemoCommand
         return outcome;
     }
 
-    private static List<long> ParseSeeds(string text)
-    {
-        var seeds = new List<long>();
-        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
-        {
-            if (!long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var seed))
-                throw new UsageException($"--seeds takes whole numbers such as 0,1,2, not '{TextForMessage.Quote(text, 60)}'");
-            if (seeds.Contains(seed)) throw new UsageException($"--seeds names {seed} twice");
-            seeds.Add(seed);
-        }
-        return seeds;
-    }
-
-    private static int Prepare(RunConfig config, string folder, CancellationToken cancellation)
-    {
-        int size;
-        using (var clip = ClipCheckpoint.Load(config.Clip)) size = clip.Config.ImageSize;
-        var reader = Reader(config, size);
-        var clips = new[] { Split.Train, Split.Val, Split.Test }.SelectMany(split => config.Load(split, strict: true).Samples)
-            .Select(sample => sample.Clip).ToList();
-        using var cache = FrameCache.OpenOrCreate(folder, reader.Sampling, size, Terminal.Warn);
-        if (cache.Missing(clips, cancellation: cancellation).Count == 0) return size;
-        using var bar = Terminal.Begin("frames of videos", clips.Count);
-        var report = cache.Prepare(clips, reader, new Display(bar), cancellation);
-        if (report.Skipped.Count > 0) throw report.Skipped[0];
-        return size;
-    }
-
-    private static VideoReader Reader(RunConfig config, int size) => new(new ImageProcessor(size), config.FrameSampling());
-
     // Beside the program's sources, from wherever it is called.
     private static string FindBackbone()
     {
         for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
             if (Directory.Exists(Path.Combine(folder, Backbone))) return Path.Combine(folder, Backbone);
         throw new MvAdapterException($"{Backbone} is missing: the demo runs from a clone of the repository, or make one with ./run pretrain --output {Backbone}");
-    }
-
-    private sealed class Display(Terminal.Progress bar) : IProgress<FrameCacheProgress>
-    {
-        public void Report(FrameCacheProgress value) => bar.Report(value.Done);
     }
 }

@@ -41,11 +41,11 @@ internal sealed class RunConfigOptions
     private readonly Option<string[]> set = new("--set") { Description = "A setting of the method, such as bottleneck=32", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
     private readonly List<(string Field, Option<string?> Option)> fields = [];
 
-    /// <summary>Adds the options to a command: one for every field of <see cref="RunConfig"/>.</summary>
-    public RunConfigOptions(Command command)
+    /// <summary>Adds the options to a command: one for every field of <see cref="RunConfig"/>, but for those that the command sets itself.</summary>
+    public RunConfigOptions(Command command, params string[] without)
     {
         foreach (var option in new Option[] { preset, file, captions, set }) command.Add(option);
-        foreach (var (field, description) in Descriptions)
+        foreach (var (field, description) in Descriptions.Where(item => !without.Contains(item.Key)))
         {
             var option = new Option<string?>("--" + field.Replace('_', '-')) { Description = description, HelpName = "VALUE" };
             if (field == "adapter_lr") option.Aliases.Add("--lr");
@@ -53,6 +53,9 @@ internal sealed class RunConfigOptions
             command.Add(option);
         }
     }
+
+    /// <summary>Whether settings of a method are given.</summary>
+    public bool HasSettings(ParseResult parsed) => parsed.GetValue(set) is { Length: > 0 };
 
     /// <summary>The config that the command line describes.</summary>
     /// <exception cref="MvAdapterException">A preset, file, field or value is wrong.</exception>

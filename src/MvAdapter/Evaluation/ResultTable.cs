@@ -21,30 +21,40 @@ public sealed class ResultTable
 
     /// <summary>
     /// Makes the table, methods in the order of their first appearance. The share of trainable parameters is shown where
-    /// the backbone's count is given.
+    /// the backbone's count is given; what no report knows has no column.
     /// </summary>
     public static ResultTable From(IEnumerable<RetrievalReport> reports, long? backboneParameters = null)
     {
         ArgumentNullException.ThrowIfNull(reports);
-        (string Header, Func<IReadOnlyList<RetrievalReport>, string> Cell)[] columns =
+        return From([.. reports.GroupBy(report => report.Method).Select(method => new ResultRow(method.Key, [.. method], method.Count()))], backboneParameters);
+    }
+
+    /// <summary>Makes the table of rows that may be unfinished: the seeds are then said as "1 of 3".</summary>
+    internal static ResultTable From(IReadOnlyList<ResultRow> rows, long? backboneParameters)
+    {
+        Column[] columns =
         [
-            ("Method", seeds => seeds[0].Method),
-            ("Seeds", seeds => Units.Format($"{seeds.Count}")),
+            new("Method", row => row.Name),
+            new("Seeds", row => row.Reports.Count == row.Planned ? Units.Format($"{row.Planned}") : Units.Format($"{row.Reports.Count} of {row.Planned}")),
             .. MetricColumns("T→V", report => report.TextToVideo),
             .. MetricColumns("V→T", report => report.VideoToText),
-            ("Order %", seeds => Spread(seeds.Where(report => report.OrderAccuracy is not null), report => report.OrderAccuracy!.Value)),
-            ("Trainable", seeds => Units.Count(Mean(seeds, report => report.TrainableParameters))),
-            ("% of backbone", seeds => backboneParameters is > 0
-                ? Units.Format($"{100 * Mean(seeds, report => report.TrainableParameters) / backboneParameters.Value:0.000}")
+            new("Order %", row => Spread(row, report => report.OrderAccuracy), Optional: true),
+            new("Trainable", row => Mean(row, report => report.TrainableParameters, Units.Count)),
+            new("% of backbone", row => backboneParameters is > 0
+                ? Mean(row, report => 100.0 * report.TrainableParameters / backboneParameters.Value, percent => Units.Format($"{percent:0.000}"))
                 : Absent),
-            ("Storage", seeds => Units.Bytes(Mean(seeds, report => report.StorageBytes))),
-            ("Train time", seeds => Units.Duration(Mean(seeds, report => report.TrainSeconds))),
-            ("Peak memory", seeds => Units.Bytes(Mean(seeds, report => report.PeakMemoryBytes))),
+            new("Storage", row => Mean(row, report => report.StorageBytes, Units.Bytes)),
+            new("Steps", row => Mean(row, report => report.Steps, Units.Count), Optional: true),
+            new("Step time", row => Mean(row, report => report.StepSeconds, Units.Latency), Optional: true),
+            new("Train time", row => Mean(row, report => report.TrainSeconds, Units.Duration)),
+            new("Peak memory", row => Mean(row, report => report.PeakMemoryBytes, Units.Bytes)),
+            new("Encoding a video", row => Mean(row, report => report.EncodingSeconds, Units.Latency), Optional: true),
         ];
-        var methods = reports.GroupBy(report => report.Method).Select(method => method.ToList());
+        var shown = columns.Select(column => (column.Header, column.Optional, Cells: rows.Select(column.Cell).ToList()))
+            .Where(column => !column.Optional || column.Cells.Exists(cell => cell != Absent)).ToList();
         return new ResultTable(
-            [.. columns.Select(column => column.Header)],
-            [.. methods.Select(seeds => columns.Select(column => column.Cell(seeds)).ToList())]);
+            [.. shown.Select(column => column.Header)],
+            [.. rows.Select((_, row) => shown.Select(column => column.Cells[row]).ToList())]);
     }
 
     /// <summary>A GitHub-flavoured Markdown table.</summary>
@@ -83,21 +93,21 @@ public sealed class ResultTable
         return text.ToString();
     }
 
-    private static (string, Func<IReadOnlyList<RetrievalReport>, string>)[] MetricColumns(
-        string direction, Func<RetrievalReport, RetrievalMetrics> metrics) =>
+    private static Column[] MetricColumns(string direction, Func<RetrievalReport, RetrievalMetrics> metrics) =>
     [
-        ($"{direction} R@1", seeds => Spread(seeds, report => metrics(report).R1)),
-        ($"{direction} R@5", seeds => Spread(seeds, report => metrics(report).R5)),
-        ($"{direction} R@10", seeds => Spread(seeds, report => metrics(report).R10)),
-        ($"{direction} MdR", seeds => Spread(seeds, report => metrics(report).MedianRank)),
-        ($"{direction} MnR", seeds => Spread(seeds, report => metrics(report).MeanRank)),
+        new($"{direction} R@1", row => Spread(row, report => metrics(report).R1)),
+        new($"{direction} R@5", row => Spread(row, report => metrics(report).R5)),
+        new($"{direction} R@10", row => Spread(row, report => metrics(report).R10)),
+        new($"{direction} MdR", row => Spread(row, report => metrics(report).MedianRank)),
+        new($"{direction} MnR", row => Spread(row, report => metrics(report).MeanRank)),
     ];
 
-    private static double Mean(IReadOnlyList<RetrievalReport> seeds, Func<RetrievalReport, double> figure) => seeds.Average(figure);
+    private static string Mean(ResultRow row, Func<RetrievalReport, double?> figure, Func<double, string> format) =>
+        row.Reports.Average(figure) is { } mean ? format(mean) : Absent;
 
-    private static string Spread(IEnumerable<RetrievalReport> seeds, Func<RetrievalReport, double> figure)
+    private static string Spread(ResultRow row, Func<RetrievalReport, double?> figure)
     {
-        var values = seeds.Select(figure).ToList();
+        var values = row.Reports.Select(figure).OfType<double>().ToList();
         if (values.Count == 0) return Absent;
         var mean = values.Average();
         if (values.Count == 1) return Units.Format($"{mean:0.0}");
@@ -105,7 +115,7 @@ public sealed class ResultTable
         return Units.Format($"{mean:0.0} ± {deviation:0.0}");
     }
 
-    private static string EscapeMarkdown(string cell)
+    internal static string EscapeMarkdown(string cell)
     {
         var text = new StringBuilder();
         foreach (var c in TextForMessage.Quote(cell))
@@ -133,4 +143,13 @@ public sealed class ResultTable
             });
         return text.ToString();
     }
+
+    /// <summary>A column; an optional one is left out when none of its cells says anything.</summary>
+    private sealed record Column(string Header, Func<ResultRow, string> Cell, bool Optional = false);
 }
+
+/// <summary>The seeds of one method, as a row of a table.</summary>
+/// <param name="Name">What the row is called.</param>
+/// <param name="Reports">The results so far.</param>
+/// <param name="Planned">How many there will be.</param>
+internal sealed record ResultRow(string Name, IReadOnlyList<RetrievalReport> Reports, int Planned);

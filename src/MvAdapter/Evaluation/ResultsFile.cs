@@ -8,7 +8,7 @@ public static class ResultsFile
 {
     private const long LargestFile = 256L << 20;
 
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         RespectNullableAnnotations = true,

@@ -27,6 +27,18 @@ public sealed record RetrievalReport
     /// <summary>Seconds spent in training.</summary>
     public required double TrainSeconds { get; init; }
 
+    /// <summary>Steps of training that were taken; absent where nothing trained, or it is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Steps { get; init; }
+
+    /// <summary>The median of the seconds that a step took, waiting for frames included.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? StepSeconds { get; init; }
+
+    /// <summary>Seconds to encode a video whose frames are decoded already.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? EncodingSeconds { get; init; }
+
     /// <summary>The most memory that training held.</summary>
     public required long PeakMemoryBytes { get; init; }
 

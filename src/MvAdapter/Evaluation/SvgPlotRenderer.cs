@@ -223,9 +223,12 @@ internal sealed class SvgPlotRenderer
         svg.Append(color is null ? "<g class=\"series\">" : $"<g style=\"color:{color}\">");
     }
 
+    // When the colours begin anew, the shapes are shifted by one, so that no two series look alike.
+    private static int Shape(int series) => series + (series / Colors.Length);
+
     private void AddLine(int series, string path)
     {
-        var dash = Dashes[series % Dashes.Length];
+        var dash = Dashes[Shape(series) % Dashes.Length];
         var dashes = dash.Length == 0 ? "" : $" stroke-dasharray=\"{dash}\"";
         svg.Append($"<path fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\"{dashes} d=\"{path}\"/>");
     }
@@ -233,7 +236,7 @@ internal sealed class SvgPlotRenderer
     private void AddMarker(int series, double left, double height, string tip)
     {
         Add($"<path class=\"halo\" fill=\"currentColor\" transform=\"translate({left:0.#} {height:0.#})\"");
-        Add($" d=\"{Markers[series % Markers.Length]}\"><title>{Markup.Escape(tip)}</title></path>");
+        Add($" d=\"{Markers[Shape(series) % Markers.Length]}\"><title>{Markup.Escape(tip)}</title></path>");
     }
 
     private void AddText(double left, double baseline, string text, string kind = "label", string anchor = "start") =>

@@ -41,6 +41,13 @@ internal static class Units
         };
     }
 
+    /// <summary>A duration that may be short, in three digits: 0.412 ms, 35.1 ms, 1.25 s; above ten seconds as <see cref="Duration"/>.</summary>
+    public static string Latency(double seconds) =>
+        seconds >= 9.995 ? Duration(seconds)
+        : seconds >= 0.9995 ? $"{Significant(seconds)} s"
+        : seconds >= 0.0009995 ? $"{Significant(1e3 * seconds)} ms"
+        : Format($"{1e3 * seconds:0.000} ms");
+
     /// <summary>Formats without regard to the machine's language.</summary>
     public static string Format(FormattableString text) => FormattableString.Invariant(text);
 

@@ -10,7 +10,6 @@ public static class ExperimentPage
 {
     private const int Queries = 6;
     private const int ShownResults = 3;
-    private const int SmoothedSteps = 10;
 
     /// <summary>Writes the page.</summary>
     /// <param name="path">The file.</param>
@@ -28,32 +27,10 @@ public static class ExperimentPage
         page.Paragraph(introduction);
         page.Heading("Results").Table("Retrieval on the test split, and what each method costs.", ResultTable.From(outcomes.Select(outcome => outcome.Report), backboneParameters));
         var trained = outcomes.Where(outcome => outcome.Log.Count > 0).ToList();
-        if (trained.Count > 0) Curves(page, trained);
+        if (trained.Count > 0) LearningCurves.AddTo(page, [.. trained.Select(outcome => (Name(outcome), LearningCurves.Smooth(outcome.Log)))]);
         Found(page, outcomes[^1], test, frames, imageSize);
         page.Write(path);
     }
-
-    private static void Curves(HtmlReport page, List<Outcome> outcomes)
-    {
-        page.Heading("Learning curves");
-        Plot("Training loss", FormattableString.Invariant($"loss, mean of {SmoothedSteps} steps"), entry => entry.Loss, SmoothedSteps);
-        Plot("Text to video on the validation split", "R@1, %", entry => entry.TextToVideoR1, 1);
-        if (outcomes.Any(outcome => outcome.Log.Any(entry => entry.OrderAccuracy is not null)))
-            Plot("Order accuracy on the validation split (chance is 50 %)", "right caption of the two, %", entry => entry.OrderAccuracy, 1);
-
-        void Plot(string title, string yLabel, Func<TrainingLogEntry, double?> value, int window) => page.Plot(new SvgPlot
-        {
-            Title = title,
-            XLabel = "step",
-            YLabel = yLabel,
-            Series = [.. outcomes.Select(outcome => new PlotSeries(Name(outcome), [.. Points(outcome.Log, value, window)]))],
-        });
-    }
-
-    private static IEnumerable<PlotPoint> Points(IReadOnlyList<TrainingLogEntry> log, Func<TrainingLogEntry, double?> value, int window) => log
-        .Where(entry => value(entry) is not null)
-        .Chunk(window)
-        .Select(chunk => new PlotPoint(chunk[^1].Step, chunk.Average(entry => value(entry)!.Value)));
 
     private static void Found(HtmlReport page, Outcome outcome, Dataset test, FrameSource frames, int imageSize)
     {

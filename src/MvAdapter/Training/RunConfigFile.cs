@@ -107,6 +107,7 @@ public static class RunConfigFile
     /// <summary>A scalar of YAML or a flag as JSON: a number or truth value where it reads as one, else a text.</summary>
     public static JsonElement ToJson(string text) =>
         bool.TryParse(text, out var flag) ? JsonSerializer.SerializeToElement(flag)
+        : text is "on" or "off" ? JsonSerializer.SerializeToElement(text == "on")
         : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer) ? JsonSerializer.SerializeToElement(integer)
         : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? JsonSerializer.SerializeToElement(number)
         : text.StartsWith('[') && text.EndsWith(']') ? JsonSerializer.SerializeToElement(text[1..^1].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ToJson))

@@ -19,6 +19,9 @@ public sealed record RunFolder(string Path)
     /// <summary>One JSON object a step and an evaluation.</summary>
     public string Log => File("log.jsonl");
 
+    /// <summary>What the run reached and what it cost, where it was measured.</summary>
+    public string Result => File("result.json");
+
     /// <summary>The folder of the run that made an adapter file: FILE.run beside it, else the folder it lies in.</summary>
     public static RunFolder Of(string adapter) =>
         new(Directory.Exists(adapter + ".run") ? adapter + ".run" : System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(adapter))!);
@@ -41,6 +44,22 @@ public sealed record RunFolder(string Path)
         {
             throw new UsageException($"another process is training in {TextForMessage.Quote(Path)}; wait for it, or choose another --output");
         }
+    }
+
+    /// <summary>Refuses a folder whose run is of another config.</summary>
+    /// <exception cref="UsageException">The line names the fields that differ.</exception>
+    internal void RefuseOther(RunConfig config)
+    {
+        if (System.IO.File.Exists(Checkpoint)) RefuseOther(RunCheckpoint.ReadConfig(Checkpoint), config);
+    }
+
+    /// <summary>Refuses a config that is not that of the folder's run.</summary>
+    /// <exception cref="UsageException">The line names the fields that differ.</exception>
+    internal void RefuseOther(RunConfig before, RunConfig config)
+    {
+        var differences = RunConfigFile.Differences(before, config);
+        if (differences.Count > 0)
+            throw new UsageException($"the folder {TextForMessage.Quote(Path)} holds a run of another config, which differs in {string.Join(", ", differences)}; choose another --output, or the same settings to resume");
     }
 
     /// <summary>A file of the folder.</summary>

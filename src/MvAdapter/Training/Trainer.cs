@@ -36,7 +36,7 @@ public sealed class Trainer : IDisposable
     {
         config.Validate();
         (this.config, this.options, folder) = (config, options, new RunFolder(options.Output));
-        RefuseOtherConfig();
+        folder.RefuseOther(config);
         var training = config.Load(Split.Train, options.Strict);
         videoCount = training.Samples.Count;
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
@@ -68,11 +68,11 @@ public sealed class Trainer : IDisposable
 
     private int StepsPerEpoch => Math.Max(1, sampler.BatchesPerEpoch / config.Accumulation);
 
-    private bool Finished => progress.Stopped || progress.Step >= TotalSteps;
+    private bool Finished => progress.Stopped || progress.Step >= TotalSteps || progress.TrainSeconds >= options.TimeLimit.TotalSeconds;
 
     /// <summary>Whether the step reached is one to evaluate after, and has not been; a run may be stopped in between.</summary>
     private bool EvaluationDue => validation is not null && progress.Step > progress.Evaluated
-        && (progress.Step >= TotalSteps || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
+        && (Finished || progress.Step % (config.EvaluateEvery > 0 ? config.EvaluateEvery : StepsPerEpoch) == 0);
 
     /// <summary>Trains to the end, or until cancelled: then a checkpoint is written and the run can be gone on with.</summary>
     /// <returns>Where the run stands.</returns>
@@ -260,15 +260,6 @@ public sealed class Trainer : IDisposable
     }
 
     private void Save() => RunCheckpoint.Save(folder.Checkpoint, config, Model, trainingStep.Optimizer, progress);
-
-    private void RefuseOtherConfig()
-    {
-        if (!File.Exists(folder.Checkpoint)) return;
-        var before = RunCheckpoint.ReadConfig(folder.Checkpoint);
-        var differences = RunConfigFile.Differences(before, config);
-        if (differences.Count > 0)
-            throw new UsageException($"the folder {TextForMessage.Quote(options.Output)} holds a run of another config, which differs in {string.Join(", ", differences)}; choose another --output, or the same settings to resume");
-    }
 
     private Dataset? TryLoadValidation()
     {

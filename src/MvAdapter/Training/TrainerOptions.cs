@@ -2,7 +2,7 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Training;
 
-/// <summary>What a run is done with; nothing here changes its result.</summary>
+/// <summary>What a run is done with; nothing here changes its result, save a time limit.</summary>
 public sealed record TrainerOptions
 {
     /// <summary>The run's folder; made when it does not exist, resumed when it holds a checkpoint.</summary>
@@ -19,6 +19,9 @@ public sealed record TrainerOptions
 
     /// <summary>Time between checkpoints. One is also written after each evaluation and when the run is cancelled.</summary>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Training ends at the first step after so much of it, evaluations not counted.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.MaxValue;
 
     /// <summary>Told of every step.</summary>
     public Action<TrainingProgress>? OnStep { get; init; }
