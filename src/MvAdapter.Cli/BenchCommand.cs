@@ -12,6 +12,7 @@ namespace MvAdapter.Cli;
 /// <summary><c>bench</c>: what this machine does with random weights of a published size.</summary>
 internal static class BenchCommand
 {
+    private const string Tasks = "tasks";
     private static readonly string[] Works = ["encode", "text", "train", "all"];
 
     public static Command Create()
@@ -23,22 +24,33 @@ internal static class BenchCommand
             Examples:
               ./run bench encode
               ./run bench train --clip ViT-B/32 --videos 2 --json
+              ./run bench tasks --tasks 100
+
+            tasks writes MV-Adapters of random weights into a temporary folder, loads them over one CLIP, and measures files,
+            memory, and what changing from task to task costs.
             """);
-        var what = new Argument<string>("what") { Description = "encode (videos), text (captions), train (one step) or all", DefaultValueFactory = _ => "encode" };
+        var what = new Argument<string>("what") { Description = "encode (videos), text (captions), train (one step), all of these, or tasks", DefaultValueFactory = _ => "encode" };
         var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
         var videos = new Option<int>("--videos") { Description = "Videos at once", DefaultValueFactory = _ => 4, HelpName = "N" };
+        var tasks = new Option<int>("--tasks") { Description = "Adapters of bench tasks", DefaultValueFactory = _ => 10, HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
         command.Add(what);
-        foreach (var option in new Option[] { clip, videos, repeats, threads, device, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, videos, tasks, repeats, threads, device, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var work = parsed.GetValue(what)!;
-            if (!Works.Contains(work)) throw new UsageException($"nothing is called '{TextForMessage.Quote(work, 40)}' to measure; there is {string.Join(", ", Works)}");
-            if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1) throw new UsageException("--videos and --repeats must be at least 1");
+            if (!Works.Append(Tasks).Contains(work)) throw new UsageException($"nothing is called '{TextForMessage.Quote(work, 40)}' to measure; there is {string.Join(", ", Works.Append(Tasks))}");
+            if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(tasks) < 1) throw new UsageException("--videos, --repeats and --tasks must be at least 1");
+            if (work == Tasks)
+            {
+                var figures = new TaskBench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(tasks), parsed.GetValue(repeats)).Run(cancellation);
+                Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(figures, Json) : figures.ToString());
+                return ExitCode.Success;
+            }
             var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!));
             var results = bench.Run(work == "all" ? Works[..^1] : [work], cancellation);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, Json));

@@ -5,6 +5,23 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Cli;
 
+/// <summary>What a command lets one say of the model beside the CLIP.</summary>
+[Flags]
+internal enum ModelChoices
+{
+    /// <summary>The adapter.</summary>
+    Adapter = 1,
+
+    /// <summary>Which frames and words go in.</summary>
+    Input = 2,
+
+    /// <summary>The type of products.</summary>
+    Precision = 4,
+
+    /// <summary>All of these.</summary>
+    All = Adapter | Input | Precision,
+}
+
 /// <summary>The options that say which model to load and how to run it, shared by the commands that need one.</summary>
 internal sealed class ModelOptions
 {
@@ -12,7 +29,6 @@ internal sealed class ModelOptions
     {
         Description = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
         HelpName = "PATH|hf:NAME",
-        Required = true,
     };
 
     private readonly Option<string?> vocabulary = new("--vocabulary")
@@ -28,28 +44,41 @@ internal sealed class ModelOptions
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
-    private readonly SamplingOptions sampling;
+    private readonly SamplingOptions? sampling;
 
     /// <summary>Adds the options to a command.</summary>
-    public ModelOptions(Command command, bool withAdapter = true)
+    /// <param name="command">The command.</param>
+    /// <param name="choices">Which options it gets besides those every command has.</param>
+    /// <param name="needsClip">Whether it does nothing without a CLIP.</param>
+    /// <param name="needsAdapter">Whether it does nothing without an adapter.</param>
+    public ModelOptions(Command command, ModelChoices choices = ModelChoices.All, bool needsClip = true, bool needsAdapter = false)
     {
         precision.AcceptOnlyFromAmong("fp32", "bf16");
+        (clip.Required, adapter.Required) = (needsClip, needsAdapter);
         command.Add(clip);
         command.Add(vocabulary);
-        if (withAdapter)
+        if (choices.HasFlag(ModelChoices.Adapter))
         {
             command.Add(adapter);
             command.Add(preset);
             command.Add(adapterConfig);
         }
-        sampling = new SamplingOptions(command, "that of the adapter's training, else ");
-        foreach (var option in new Option[] { words, precision, device, threads }) command.Add(option);
+        if (choices.HasFlag(ModelChoices.Input))
+        {
+            sampling = new SamplingOptions(command, "that of the adapter's training, else ");
+            command.Add(words);
+        }
+        if (choices.HasFlag(ModelChoices.Precision)) command.Add(precision);
+        command.Add(device);
+        command.Add(threads);
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
-    public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation)
+    public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation) => Load(Source(parsed), cancellation);
+
+    /// <summary>Loads the encoder of a source, with a bar for what must be downloaded.</summary>
+    public static VideoTextEncoder Load(ModelSource source, CancellationToken cancellation)
     {
-        var source = Source(parsed);
         using var progress = new DownloadDisplay();
         return VideoTextEncoder.Load(source, progress, cancellation);
     }
@@ -62,19 +91,22 @@ internal sealed class ModelOptions
     {
         SetThreads(parsed.GetValue(threads));
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
-        return new ModelSource(parsed.GetValue(clip)!)
+        return new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
         {
             Vocabulary = parsed.GetValue(vocabulary),
             Adapter = parsed.GetValue(adapter),
-            AdapterConfig = AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig)),
+            AdapterConfig = AdapterSettings(parsed),
             Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
             Device = ParseDevice(parsed.GetValue(device)!),
-            Frames = sampling.Frames(parsed),
+            Frames = sampling?.Frames(parsed),
             Words = parsed.GetValue(words),
-            Strategy = sampling.Strategy(parsed),
-            FramesPerSecond = sampling.FramesPerSecond(parsed),
+            Strategy = sampling?.Strategy(parsed),
+            FramesPerSecond = sampling?.FramesPerSecond(parsed),
         };
     }
+
+    /// <summary>The settings of a published adapter file; null when none are given.</summary>
+    public MvAdapterConfig? AdapterSettings(ParseResult parsed) => AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig));
 
     /// <summary>The settings that a preset or a file names; null when neither is given.</summary>
     public static MvAdapterConfig? AdapterSettings(string? preset, string? file)

@@ -1,4 +1,5 @@
 using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
@@ -53,6 +54,23 @@ public sealed class MemoryTests(TinyClip clip) : IClassFixture<TinyClip>
         });
     }
 
+    [Fact]
+    public void Fifty_tasks_cost_their_adapters_and_no_second_backbone()
+    {
+        const int tasks = 50;
+        var config = clip.Config with { TextWidth = 256, VisionWidth = 512 };
+        using var folder = new TemporaryFolder();
+        using var backbone = ClipModel.CreateRandom(config, 1);
+        TinyClip.WriteAdapter(folder.File("adapter.safetensors"), config);
+        var size = new FileInfo(folder.File("adapter.safetensors")).Length;
+        Assert.True(size * 8 < 4 * backbone.Parameters.ElementCount);   // a copy of the backbone would show
+        var before = Resident();
+        var models = Enumerable.Range(0, tasks).Select(_ => AdapterCheckpoint.Load(folder.File("adapter.safetensors"), backbone)).ToList();
+        var grown = Resident() - before;
+        foreach (var model in models) model.Dispose();
+        Assert.InRange(grown, 0, 2 * tasks * size + Allowed);
+    }
+
     private Tensor Videos() => Tensor.RandN([Pairs, TinyClip.AdapterSettings.Frames, 3, clip.Config.ImageSize, clip.Config.ImageSize]);
 
     private Tensor Texts()
@@ -72,14 +90,14 @@ public sealed class MemoryTests(TinyClip clip) : IClassFixture<TinyClip>
         for (var i = 0; i < Batches; i++) batch();
         var grown = Resident() - before;
         Assert.True(grown < Allowed, $"resident memory grew by {grown / 1e6:0.0} MB over {Batches} batches");
+    }
 
-        // What only awaits the garbage collector is not kept.
-        static long Resident()
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            GC.Collect();
-            return TorchRuntime.Memory(Device.Cpu).Current;
-        }
+    // What only awaits the garbage collector is not kept.
+    private static long Resident()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        return TorchRuntime.Memory(Device.Cpu).Current;
     }
 }

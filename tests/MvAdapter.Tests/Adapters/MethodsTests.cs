@@ -66,16 +66,34 @@ public sealed class MethodsTests
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
 
-    [Fact]
-    public void Merged_lora_is_the_same_model()
+    [Theory]
+    [InlineData("lora", """{"rank": 4, "alpha": 6}""")]
+    [InlineData("bitfit", "{}")]
+    [InlineData("linear", "{}")]
+    [InlineData("full", "{}")]
+    public void What_is_merged_is_the_same_model(string method, string settings)
     {
         using var tiny = new TinyModel();
-        using var model = tiny.CreateMoved("lora", """{"rank": 4, "alpha": 6}""");
-        using var merged = RetrievalModel.ZeroShot(((Lora)model.Method).Merge(model.Clip));
+        using var model = tiny.CreateMoved(method, settings);
+        using var clip = model.Merge();
+        using var merged = RetrievalModel.ZeroShot(clip);
         using var plain = RetrievalModel.ZeroShot(tiny.Backbone);
         var (expected, actual, untrained) = (tiny.Embed(model), tiny.Embed(merged), tiny.Embed(plain));
         Assert.True(Difference(expected.Videos, actual.Videos) < 1e-4 && Difference(expected.Texts, actual.Texts) < 1e-4);
         Assert.True(Difference(expected.Videos, untrained.Videos) > 1e-3 && Difference(expected.Texts, untrained.Texts) > 1e-3);
+    }
+
+    [Theory]
+    [InlineData("mv-adapter", """{"frames": 4, "words": 10, "tied_layers": [1]}""")]
+    [InlineData("adaptformer", "{}")]
+    [InlineData("convpass", "{}")]
+    [InlineData("st-adapter", "{}")]
+    [InlineData("seq-transf", "{}")]
+    public void What_adds_layers_is_not_merged(string method, string settings)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.Create(method, settings);
+        Assert.Contains("use export", Assert.Throws<UsageException>(model.Merge).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
+using MvAdapter.Evaluation;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Cli;
+
+/// <summary>What many tasks over one CLIP cost: on disk, in memory, and to change between.</summary>
+internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
+{
+    private const int Captions = 64;
+    private const int Words = 32;
+    private static readonly int[] TasksInBatch = [1, 2, 8, 64];
+
+    /// <summary>What was measured.</summary>
+    internal sealed record Figures
+    {
+        public required int Tasks { get; init; }
+
+        /// <summary>One task of full fine-tuning, float32.</summary>
+        public required long FullBytes { get; init; }
+
+        /// <summary>The files of all tasks, by precision.</summary>
+        public required IReadOnlyDictionary<string, long> AdapterBytes { get; init; }
+
+        public required double LoadSecondsPerTask { get; init; }
+        public required long ResidentBytesPerTask { get; init; }
+
+        /// <summary>One caption, always of one task, and each of another than the one before.</summary>
+        public required double CaptionSecondsSameTask { get; init; }
+        public required double CaptionSecondsOtherTask { get; init; }
+
+        /// <summary>A batch of captions by the number of tasks in it.</summary>
+        public required IReadOnlyDictionary<int, double> BatchSeconds { get; init; }
+
+        public override string ToString()
+        {
+            var text = new StringBuilder();
+            Line($"full fine-tuning      {Units.Bytes(FullBytes)} a task, {Units.Bytes((double)Tasks * FullBytes)} for {Tasks}");
+            foreach (var (precision, bytes) in AdapterBytes)
+                Line($"adapters in {precision,-4}      {Units.Bytes((double)bytes / Tasks)} a task, {Units.Bytes(bytes)} for {Tasks}");
+            Line($"loading               {1e3 * LoadSecondsPerTask:0} ms a task, {Units.Bytes(ResidentBytesPerTask)} of memory");
+            Line($"one caption           {1e3 * CaptionSecondsSameTask:0.00} ms of the same task, {1e3 * CaptionSecondsOtherTask:0.00} ms of another");
+            foreach (var (groups, seconds) in BatchSeconds)
+                Line($"{Captions} captions           {1e3 * seconds:0} ms in {groups} tasks");
+            return text.ToString().TrimEnd();
+
+            void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    /// <summary>Writes, loads and times adapters of random weights.</summary>
+    public Figures Run(CancellationToken cancellation)
+    {
+        var folder = Directory.CreateTempSubdirectory("mvadapter-bench-");
+        var loaded = new List<RetrievalModel>();
+        using var backbone = ClipModel.CreateRandom(clip, 0);
+        try
+        {
+            var full = Save(folder, backbone, "full", 0, AdapterPrecision.Float32);
+            var fullBytes = full.Length;
+            full.Delete();
+            var bytes = Enum.GetValues<AdapterPrecision>().ToDictionary(precision => precision.ToName(), _ => 0L);
+            var clock = new Stopwatch();
+            var resident = 0L;
+            using var bar = Terminal.Begin("adapters", tasks);
+            for (var task = 0; task < tasks; task++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                foreach (var precision in Enum.GetValues<AdapterPrecision>().Reverse())   // float32, which is loaded, at the end
+                {
+                    var file = Save(folder, backbone, "mv-adapter", (ulong)task, precision);
+                    bytes[precision.ToName()] += file.Length;
+                }
+                var before = Resident();
+                clock.Start();
+                loaded.Add(AdapterCheckpoint.Load(Path.Combine(folder.FullName, "adapter.safetensors"), backbone));
+                clock.Stop();
+                resident += Resident() - before;
+                bar.Report(task + 1);
+            }
+            return new Figures
+            {
+                Tasks = tasks,
+                FullBytes = fullBytes,
+                AdapterBytes = bytes,
+                LoadSecondsPerTask = clock.Elapsed.TotalSeconds / tasks,
+                ResidentBytesPerTask = resident / tasks,
+                CaptionSecondsSameTask = Time(() => Encode(loaded[0], 1), Captions),
+                CaptionSecondsOtherTask = Time(i => Encode(loaded[i % tasks], 1), Captions),
+                BatchSeconds = TasksInBatch.Where(groups => groups <= tasks)
+                    .ToDictionary(groups => groups, groups => Time(i => Encode(loaded[i], Captions / groups), groups) * groups),
+            };
+        }
+        finally
+        {
+            foreach (var model in loaded) model.Dispose();
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private FileInfo Save(DirectoryInfo folder, ClipModel backbone, string method, ulong seed, AdapterPrecision precision)
+    {
+        using var model = RetrievalModel.Create(backbone, Methods.Find(method).Create(clip, seed: seed));
+        var path = Path.Combine(folder.FullName, "adapter.safetensors");
+        AdapterCheckpoint.Save(path, model, precision);
+        return new FileInfo(path);
+    }
+
+    private double Time(Action once, int calls) => Time(_ => once(), calls);
+
+    /// <summary>The median over the repeats of the mean time of a call.</summary>
+    private double Time(Action<int> once, int calls)
+    {
+        var seconds = new double[repeats];
+        for (var repeat = -1; repeat < repeats; repeat++)   // the first one warms up
+        {
+            var clock = Stopwatch.StartNew();
+            for (var i = 0; i < calls; i++) once(i);
+            if (repeat >= 0) seconds[repeat] = clock.Elapsed.TotalSeconds / calls;
+        }
+        Array.Sort(seconds);
+        return seconds[repeats / 2];
+    }
+
+    private void Encode(RetrievalModel model, int captions)
+    {
+        using var scope = new TensorScope();
+        using var inference = new InferenceMode();
+        var ids = new long[captions * Words];
+        for (var i = 0; i < ids.Length; i++) ids[i] = i % Words == Words - 1 ? clip.VocabularySize - 1 : 1 + i;
+        model.EncodeTexts(Tensor.From(ids, captions, Words));
+    }
+
+    private static long Resident()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return TorchRuntime.Memory(Device.Cpu).Current;
+    }
+}
