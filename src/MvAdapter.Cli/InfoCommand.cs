@@ -11,28 +11,39 @@ namespace MvAdapter.Cli;
 /// <summary><c>info</c>: how many parameters, and what a task costs to store.</summary>
 internal static class InfoCommand
 {
+    private static readonly string[] UsualSizes = ["ViT-B/32", "ViT-B/16"];
+
     public static Command Create()
     {
         var command = new Command("info", """
-            Counts parameters: CLIP, adapter, trainable, and the storage of one task.
+            Counts parameters: CLIP, adapter, trainable, and the storage of one task; or describes a method.
 
             Examples:
               ./run info --clip ViT-B/16 --preset msrvtt
               ./run info --clip hf:openai/clip-vit-base-patch32 --adapter adapter.safetensors --json
+              ./run info --method mv-adapter
             """);
-        var clip = new Option<string>("--clip") { Description = $"A checkpoint, hf:owner/name, or the name of a size: {string.Join(", ", ClipConfig.Presets.Keys)}", Required = true, HelpName = "PATH|NAME" };
+        var clip = new Option<string?>("--clip") { Description = $"A checkpoint, hf:owner/name, or the name of a size: {string.Join(", ", ClipConfig.Presets.Keys)}", HelpName = "PATH|NAME" };
+        var method = new Option<string?>("--method") { Description = $"Describe a method, on ViT-B/32 and ViT-B/16 unless --clip names another: {string.Join(", ", Methods.All.Select(known => known.Name))}", HelpName = "NAME" };
         var preset = new Option<string?>("--preset") { Description = $"Published settings: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
         var adapterConfig = new Option<string?>("--adapter-config") { Description = "Settings from a JSON file", HelpName = "FILE" };
         var adapter = new Option<string?>("--adapter") { Description = "An adapter's checkpoint", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, preset, adapterConfig, adapter, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, method, preset, adapterConfig, adapter, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var name = parsed.GetValue(clip)!;
+            var name = parsed.GetValue(clip);
+            if (parsed.GetValue(method) is { } described)
+            {
+                if (parsed.GetValue(preset) is not null || parsed.GetValue(adapterConfig) is not null || parsed.GetValue(adapter) is not null)
+                    throw new UsageException("--method describes a method with its default settings; leave --preset, --adapter-config and --adapter out");
+                string[] counted = name is null ? UsualSizes : [name];
+                MethodDescription.Print(described, [.. counted.Select(size => (size, (Func<ClipModel>)(() => Load(size, cancellation))))], parsed.GetValue(json));
+                return ExitCode.Success;
+            }
+            if (name is null) throw new UsageException("nothing to count: give --clip PATH|NAME, or --method NAME");
             var settings = ModelOptions.AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig));
-            using var backbone = ClipConfig.Presets.TryGetValue(name, out var config)
-                ? ClipModel.CreateRandom(config, 0)
-                : ClipCheckpoint.Load(ModelFiles.Resolve(name, null, cancellation));
+            using var backbone = Load(name, cancellation);
             using var model = parsed.GetValue(adapter) is { } file ? AdapterCheckpoint.Load(file, backbone, settings)
                 : RetrievalModel.Create(backbone, new MvAdapterMethod(backbone.Config, settings ?? new MvAdapterConfig()));
             Print(name, model, parsed.GetValue(json));
@@ -40,6 +51,10 @@ internal static class InfoCommand
         });
         return command;
     }
+
+    private static ClipModel Load(string name, CancellationToken cancellation) => ClipConfig.Presets.TryGetValue(name, out var config)
+        ? ClipModel.CreateRandom(config, 0)
+        : ClipCheckpoint.Load(ModelFiles.Resolve(name, null, cancellation));
 
     private static void Print(string name, RetrievalModel model, bool json)
     {

@@ -48,6 +48,35 @@ public sealed class InfoTests
         }
     }
 
+    [Theory]
+    [Trait("Category", "Slow")]
+    [InlineData("mv-adapter", "temporal=on", "on the MLP's output")]
+    [InlineData("convpass", "bottleneck=8", "beside attention and beside the MLP")]
+    [InlineData("zero-shot", ": none", "nothing")]
+    public void A_method_is_described(string method, string setting, string place)
+    {
+        var output = CommandLine.Run("info", "--method", method).Succeeds().Output;
+        Assert.Contains(setting, output, StringComparison.Ordinal);
+        Assert.Contains($"in a block of the vision transformer: {place};", output, StringComparison.Ordinal);
+        Assert.Contains("on ViT-B/32", output, StringComparison.Ordinal);
+        Assert.Contains("on ViT-B/16", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_description_as_json_has_the_published_count_and_every_setting()
+    {
+        using var json = JsonDocument.Parse(CommandLine.Run("info", "--method", "mv-adapter", "--clip", "ViT-B/16", "--json").Succeeds().Output);
+        Assert.Equal(3_496_704, Assert.Single(json.RootElement.GetProperty("trainable").EnumerateArray()).GetProperty("parameters").GetInt64());
+        Assert.Equal(64, json.RootElement.GetProperty("settings").GetProperty("bottleneck").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("did you mean lora?", "--method", "lorra")]
+    [InlineData("give --clip PATH|NAME, or --method NAME")]
+    [InlineData("leave --preset", "--method", "lora", "--preset", "msrvtt")]
+    public void What_cannot_be_described_is_one_line(string reason, params string[] options) =>
+        CommandLine.Run(["info", .. options]).Fails(2, reason);
+
     [Fact]
     public void The_table_is_all_that_is_printed()
     {

@@ -55,6 +55,25 @@ public sealed class ResultTableTests
     }
 
     [Fact]
+    public void What_no_report_knows_has_no_column_and_short_times_have_digits()
+    {
+        Assert.DoesNotContain("Step time", Table.Headers);
+        var table = ResultTable.From([Report("a", 0, 1) with { Steps = 300, StepSeconds = 0.0351, EncodingSeconds = 0.00412 }, Report("b", 0, 1)]);
+        string Of(int row, string header) => table.Rows[row][table.Headers.ToList().IndexOf(header)];
+        Assert.Equal(("300", "35.1 ms", "4.12 ms"), (Of(0, "Steps"), Of(0, "Step time"), Of(0, "Encoding a video")));
+        Assert.Equal("–", Of(1, "Step time"));
+        Assert.DoesNotContain("Order %", table.Headers);
+    }
+
+    [Fact]
+    public void An_unfinished_row_says_how_many_seeds_it_has()
+    {
+        var table = ResultTable.From([new ResultRow("a", [Report("a", 0, 12)], 3), new ResultRow("b", [], 3)], 100);
+        Assert.Equal(["a", "1 of 3", "12.0"], table.Rows[0].Take(3));
+        Assert.Equal(["b", "0 of 3", "–"], table.Rows[1].Take(3));
+    }
+
+    [Fact]
     public void Markdown_has_a_cell_for_each_column_and_escapes()
     {
         var lines = Table.ToMarkdown().TrimEnd('\n').Split('\n');
