@@ -36,6 +36,9 @@ public sealed class Linear(Tensor weight, Tensor? bias = null)
     /// <summary>The same with a given weight, such as a tied one.</summary>
     public Tensor Forward(Tensor x, Tensor weight) => Apply(x, weight, Bias);
 
-    internal static Tensor Apply(Tensor x, Tensor weight, Tensor? bias) =>
-        Functional.Linear(x.To(weight.DType), weight, bias?.To(weight.DType));
+    internal static Tensor Apply(Tensor x, Tensor weight, Tensor? bias)
+    {
+        (x, bias) = (x.To(weight.DType), bias?.To(weight.DType));
+        return Fused.Serves(x) ? Fused.Linear(x, weight, bias) : Functional.Linear(x, weight, bias);
+    }
 }

@@ -71,7 +71,13 @@ public sealed class TransformerBlock
         return scope.Keep(Add(sum, adapter.OnMlpOutput(h, context)));
     }
 
-    private Tensor Mlp(Tensor x) => contract.Forward(Activation.QuickGelu(expand.Forward(x)));
+    private Tensor Mlp(Tensor x)
+    {
+        var input = x.To(expand.Weight.DType);
+        return Fused.Serves(input)
+            ? Fused.Mlp(input, expand.Weight, expand.Bias, contract.Weight, contract.Bias)
+            : contract.Forward(Activation.QuickGelu(expand.Forward(x)));
+    }
 
     private static Tensor Add(Tensor x, Tensor? delta) => delta is null ? x : x + delta;
 }

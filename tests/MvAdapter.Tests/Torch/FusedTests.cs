@@ -1,0 +1,109 @@
+using MvAdapter.Layers;
+using MvAdapter.Tests.Support;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Tests.Torch;
+
+/// <summary>Each fused operator against its plain twin. Alone, because the switch between them is the process's.</summary>
+[Collection(Alone.Name)]
+public sealed class FusedTests : IDisposable
+{
+    private readonly TensorScope scope = new();
+    private readonly InferenceMode inference = new();
+    private readonly Generator generator = new(0);
+    private readonly ParameterSet parameters = new();
+    private int blocks;
+
+    public FusedTests() => Skip.IfNot(Fused.Available, "the native library is built without oneDNN");
+
+    public void Dispose()
+    {
+        Fused.Enabled = true;
+        parameters.Dispose();
+        generator.Dispose();
+        inference.Dispose();
+        scope.Dispose();
+    }
+
+    // Rows that fill the last part of an MLP or do not; one alone; widths that no vector divides.
+    [SkippableTheory]
+    [InlineData(1, 1, 8, 1)]
+    [InlineData(3, 7, 24, 2)]
+    [InlineData(5, 197, 64, 4)]
+    [InlineData(16, 65, 48, 3)]
+    [InlineData(2, 1024, 16, 2)]
+    public void A_block_is_the_plain_block(int n, int length, int width, int heads)
+    {
+        foreach (var mask in new[] { null, Causal(length), Keys(n, length) })
+        {
+            var (fused, plain) = Both(Block(width, heads), Tensor.RandN([n, length, width], generator), mask);
+            Assert.InRange(Distance(fused, plain), 0, 2e-5);
+        }
+    }
+
+    [SkippableFact]
+    public void A_block_in_bfloat16_is_as_near_to_float32_as_the_plain_one()
+    {
+        var x = Tensor.RandN([4, 50, 128], generator);
+        var exact = Both(Block(128, 2), x, null).Plain;
+        var (fused, plain) = Both(Block(128, 2, DType.BFloat16), x, null);
+        Assert.InRange(Distance(fused, exact), 0, 1.2 * Distance(plain, exact));
+    }
+
+    [SkippableFact]
+    public void Scores_too_large_for_exp_are_no_trouble()
+    {
+        var projected = Tensor.RandN([1, 9, 3 * 16], generator) * 200;
+        var mask = Causal(9);
+        Assert.True(double.IsFinite(Fused.Attention(projected, 2, mask).Abs().Max().ToDouble()));
+    }
+
+    [SkippableFact]
+    public void Wrong_shapes_are_named()
+    {
+        var x = Tensor.Ones([2, 3, 12]);
+        Assert.Contains("[2, 3, 12]", Assert.Throws<TorchException>(() => Fused.Attention(x, 5, null)).Message, StringComparison.Ordinal);
+        Assert.Contains("mask", Assert.Throws<TorchException>(() => Fused.Attention(x, 2, Tensor.Ones([4, 4]))).Message, StringComparison.Ordinal);
+        Assert.Contains("weight", Assert.Throws<TorchException>(() => Fused.Linear(x, Tensor.Ones([4, 11]), null)).Message, StringComparison.Ordinal);
+        Assert.Contains("weights", Assert.Throws<TorchException>(() => Fused.Mlp(x, Tensor.Ones([4, 12]), null, Tensor.Ones([12, 5]), null)).Message, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void They_serve_only_where_no_gradient_is_recorded()
+    {
+        Assert.True(Fused.Serves(Tensor.Ones([1])));
+        Assert.False(Fused.Serves(Tensor.Ones([1]).To(DType.Float64)));
+        Assert.False(Task.Run(static () =>
+        {
+            using var scope = new TensorScope();
+            return Fused.Serves(Tensor.Ones([1]));
+        }).Result);
+    }
+
+    private static (Tensor Fused, Tensor Plain) Both(TransformerBlock block, Tensor x, Tensor? mask)
+    {
+        Fused.Enabled = true;
+        var fused = block.Forward(x, mask);
+        Fused.Enabled = false;
+        return (fused, block.Forward(x, mask));
+    }
+
+    private TransformerBlock Block(int width, int heads, DType? type = null)
+    {
+        using var same = new Generator(7);   // the same weights in either type
+        // Biases begin as zero, and would hide that they are left out.
+        var builder = new ParameterBuilder(parameters, (_, shape, initialize) =>
+            (initialize(shape) + Tensor.RandN(shape, same) * 0.1).To(shape.Length > 1 && type is { } stored ? stored : DType.Float32), same);
+        return TransformerBlock.CreateClip(builder[blocks++], width, heads, 1);
+    }
+
+    private static Tensor Causal(int length) => Operator.Call("aten::triu", Tensor.Ones([length, length]), 1) * -1e6;
+
+    private static Tensor Keys(int n, int length)
+    {
+        var mask = Tensor.Zeros([n, 1, 1, length]);
+        return length < 2 ? mask : Tensor.Concatenate([mask.Narrow(3, 0, length - length / 3), mask.Narrow(3, 0, length / 3) - 1e6], 3);
+    }
+
+    private static double Distance(Tensor a, Tensor b) => (a - b).Abs().Max().ToDouble();
+}
