@@ -41,6 +41,11 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
     public VideoInfo Probe(string path, CancellationToken cancellation = default) => probe.Read(path, cancellation);
 
+    /// <summary>When the picture changes at once, as at a cut: seconds from the first frame, ascending. Decodes the whole video.</summary>
+    /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
+    public IReadOnlyList<double> SceneChanges(string path, CancellationToken cancellation = default) =>
+        new SceneDetector(options).Changes(path, probe.Read(path, cancellation), cancellation);
+
     /// <summary>
     /// Hands the frames of a clip to <paramref name="handle"/> one at a time, in order. Where the file turns out shorter
     /// than declared, the frames are handed over again from index 0; the result names those that count.
