@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace MvAdapter.Search;
 
 /// <summary>What a collection remembers of its model, so that later commands need not name it again.</summary>
@@ -47,9 +49,20 @@ public sealed record ClipCollection(long Id, CollectionModel Model);
 /// <param name="Values">One after another.</param>
 public sealed record ClipVectors(ModelIdentity Identity, int Width, ReadOnlyMemory<float> Values)
 {
+    /// <summary>A vector's length may differ from 1 by so much.</summary>
+    internal const float LengthTolerance = 1e-3f;
+
     /// <summary>How many there are.</summary>
     public int Count => Values.Length / Width;
 
     /// <summary>One of them.</summary>
     public ReadOnlyMemory<float> this[int index] => Values.Slice(index * Width, Width);
+
+    /// <summary>What is wrong with a vector, or null: it must have its collection's width, and a length of about 1.</summary>
+    internal static string? Fault(ReadOnlySpan<float> vector, int width)
+    {
+        if (vector.Length != width) return $"its vector has {vector.Length} numbers instead of {width}";
+        var length = TensorPrimitives.Norm(vector);
+        return Math.Abs(length - 1) <= LengthTolerance ? null : $"its vector has length {length} instead of 1";
+    }
 }

@@ -18,18 +18,15 @@ public abstract class ClipStore : IDisposable
     /// <summary>The most results of a search.</summary>
     public const int MostResults = 10_000;
 
-    /// <summary>A vector's length may differ from 1 by so much.</summary>
-    internal const double LengthTolerance = 1e-3;
-
     /// <summary>Opens a store: the path of a file, or <c>postgres://user@host/database</c>.</summary>
     /// <param name="address">Where it is.</param>
-    /// <param name="create">Whether a store that is not there is made; otherwise it is opened for reading alone.</param>
+    /// <param name="access">What it is opened for.</param>
     /// <exception cref="MvAdapterException">It is not there, of another kind, damaged, or made by a newer version.</exception>
-    public static ClipStore Open(string address, bool create = false)
+    public static ClipStore Open(string address, StoreAccess access = StoreAccess.Read)
     {
         ArgumentNullException.ThrowIfNull(address);
         if (address.Length == 0) throw new UsageException("the index has no name; give a file or a postgres:// address");
-        throw new UsageException($"{TextForMessage.Quote(address)}, create={create}");
+        return SqliteStore.OpenFile(address, access);
     }
 
     /// <summary>The store in words, for messages, without any password.</summary>
@@ -131,10 +128,6 @@ public abstract class ClipStore : IDisposable
         if (vectors.Width != model.Width || vectors.Values.Length % vectors.Width != 0)
             throw new MvAdapterException($"{TextForMessage.Quote(what)} has vectors of {vectors.Width} numbers, but the collection has vectors of {model.Width}");
         for (var i = 0; i < vectors.Count; i++)
-        {
-            var length = System.Numerics.Tensors.TensorPrimitives.Norm(vectors[i].Span);
-            if (!(Math.Abs(length - 1) <= LengthTolerance))
-                throw new MvAdapterException($"{TextForMessage.Quote(what)}: vector {i} has length {length}, not 1; the model or the video is damaged");
-        }
+            if (ClipVectors.Fault(vectors[i].Span, model.Width) is { } fault) throw new MvAdapterException($"{TextForMessage.Quote(what)}: {fault}");
     }
 }
