@@ -12,7 +12,8 @@ namespace MvAdapter;
 /// </summary>
 /// <param name="clip">CLIP, with the parameters that the task trains.</param>
 /// <param name="method">The adaptation; null for zero-shot CLIP.</param>
-public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDisposable
+/// <param name="backbone">The identity of the CLIP that was adapted; null when that is the given one as it stands.</param>
+public sealed class RetrievalModel(ClipModel clip, Method? method = null, string? backbone = null) : IDisposable
 {
     private static readonly double MaxLogitScale = Math.Log(100);
 
@@ -24,6 +25,12 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
 
     /// <summary>Where the model runs.</summary>
     public Device Device => Clip.LogitScale.Device;
+
+    /// <summary>What tells this model's embeddings from another's. It reads every trained weight, at each call anew.</summary>
+    public ModelIdentity Identity => new(BackboneIdentity, WeightHash.Of($"{Method.Name} {Method.Settings}", TrainableParameters()));
+
+    /// <summary>The identity of the CLIP that was adapted.</summary>
+    internal string BackboneIdentity => backbone ?? Clip.Identity;
 
     /// <summary>The features of every frame.</summary>
     /// <param name="pixels">Normalised frames [B, F, 3, S, S].</param>
@@ -74,7 +81,8 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null) : IDis
                 method.Trains(name) ? TrainableCopy(tensor.To(target))
                 : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision).To(target)
                 : tensor.Detach().To(target)),
-            method);
+            method,
+            backbone.Identity);
     }
 
     /// <summary>What trains, under the names of the published checkpoints without their <c>clip.</c>: the method's parameters first.</summary>

@@ -17,6 +17,7 @@ public static class AdapterCheckpoint
     private const string Prefix = "clip.";
     private const string MethodKey = "method";
     private const string SettingsKey = "settings";
+    private const string BackboneKey = "backbone";
 
     /// <summary>Reads an adapter for a CLIP and joins the two. The CLIP given stays as it is: the model shares its weights.</summary>
     /// <param name="path">A <c>.safetensors</c> of ours, or a published <c>.pth</c>.</param>
@@ -31,6 +32,8 @@ public static class AdapterCheckpoint
             : Methods.TryFind(name) ?? throw new InvalidFileException(path, $"{Methods.Unknown(name)}; a newer version may know it");
         if (!metadata.TryGetValue(SettingsKey, out var settings)) settings = AdapterShapes.Infer(path, tensors, given).ToJson();
         if (definition == MvAdapterMethod.Definition) AdapterShapes.CheckFits(path, tensors, clip.Config);
+        if (metadata.TryGetValue(BackboneKey, out var backbone) && backbone != clip.Identity)
+            throw new InvalidFileException(path, $"the adapter was trained on another CLIP: on backbone {TextForMessage.Quote(backbone, 40)}, and this one is {clip.Identity}; name its own by --clip");
 
         var source = new CheckpointSource(path, tensors, clip.LogitScale.Device);
         using var generator = new Generator(0);
@@ -42,7 +45,7 @@ public static class AdapterCheckpoint
                 ? source.Take(parameter, [.. tensor.Shape], static shape => Tensor.Zeros(shape))
                 : null);
             source.Finish("this CLIP and these settings");
-            return new RetrievalModel(adapted, method);
+            return new RetrievalModel(adapted, method, clip.Identity);
         }
         catch
         {
@@ -77,6 +80,7 @@ public static class AdapterCheckpoint
         {
             [MethodKey] = model.Method.Name,
             [SettingsKey] = model.Method.Settings,
+            [BackboneKey] = model.BackboneIdentity,
         };
         Safetensors.Write(path, tensors, all);
     }

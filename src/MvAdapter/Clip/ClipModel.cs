@@ -9,6 +9,8 @@ namespace MvAdapter.Clip;
 /// </summary>
 public sealed class ClipModel : IDisposable
 {
+    private string? identity;
+
     /// <summary>A model whose values come from a source: <see cref="ParameterBuilder.Fresh"/>, or a checkpoint.</summary>
     public ClipModel(ClipConfig config, ParameterSource source, Generator generator)
     {
@@ -52,6 +54,9 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>All parameters by OpenAI's names.</summary>
     public ParameterSet Parameters { get; }
+
+    /// <summary>A hash of sizes and weights, computed when first asked for and kept: ask before anything trains in place.</summary>
+    public string Identity => identity ??= WeightHash.Of(Config.ToString(), Parameters.Items);
 
     /// <summary>The logarithm of the factor on similarities.</summary>
     public Tensor LogitScale { get; }
