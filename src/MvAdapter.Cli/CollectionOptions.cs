@@ -13,7 +13,7 @@ internal sealed class CollectionOptions
     public CollectionOptions(Command command)
     {
         command.Add(number);
-        model = new ModelOptions(command, required: false);
+        model = new ModelOptions(command, needsClip: false);
     }
 
     /// <summary>Loads the model that is named and its collection, or the collection that is there and its model.</summary>

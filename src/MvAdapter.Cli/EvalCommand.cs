@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Torch;
 using MvAdapter.Training;
@@ -22,30 +21,17 @@ internal static class EvalCommand
               ./run eval --clip ViT-B-16.pt --adapter runs/msrvtt/adapter.safetensors --dataset msrvtt --annotations msrvtt/ --videos msrvtt/videos/ --json
             """);
         var model = new ModelOptions(command);
-        var dataset = new Option<string>("--dataset") { Description = $"One of {string.Join(", ", DatasetSource.All.Select(source => source.Name))}", DefaultValueFactory = _ => "captions" };
-        var annotations = new Option<string?>("--annotations") { Description = "The folder of the annotation files, or the caption file", HelpName = "PATH" };
-        var captions = new Option<string?>("--captions") { Description = "A CSV, TSV or JSONL of video, caption[, start, end, split]: short for --dataset captions --annotations FILE", HelpName = "FILE" };
-        var videos = new Option<string?>("--videos") { Description = "The folder of the videos (by default that of the annotations)", HelpName = "DIR" };
-        var split = new Option<string>("--split") { Description = "train, val or test", DefaultValueFactory = _ => "test" };
-        var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
+        var dataset = new SplitOptions(command);
         var dualSoftmax = new Option<bool>("--dual-softmax") { Description = "Re-weight scores by a softmax over the other side; uses all queries at once, so it is not comparable with the plain table" };
         var temperature = new Option<double>("--temperature") { Description = "What scores are divided by in --dual-softmax", DefaultValueFactory = _ => 0.01 };
         var ranks = new Option<string?>("--ranks") { Description = "Write every query's rank and first five as CSV", HelpName = "FILE.csv" };
         var worst = new Option<bool>("--worst") { Description = "Print the worst queries with their first five" };
         var json = new Option<bool>("--json") { Description = "Print a JSON array, one object a method" };
-        foreach (var option in new Option[] { dataset, annotations, captions, videos, split, strict, dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
+        foreach (var option in new Option[] { dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var captionFile = parsed.GetValue(captions);
-            var path = captionFile ?? parsed.GetValue(annotations) ?? throw new UsageException("nothing to evaluate: give --captions FILE, or --dataset NAME --annotations PATH");
             if (parsed.GetValue(ranks) is { } target) OutputPath.Check(target);
-            var data = DatasetSource.Load(captionFile is null ? parsed.GetValue(dataset)! : "captions", new DatasetOptions
-            {
-                Annotations = path,
-                Videos = parsed.GetValue(videos),
-                Split = SplitNames.Parse(parsed.GetValue(split)!),
-                Strict = parsed.GetValue(strict),
-            });
+            var data = dataset.TryLoad(parsed) ?? throw new UsageException("nothing to evaluate: give --captions FILE, or --dataset NAME --annotations PATH");
             using var encoder = model.Load(parsed, cancellation);
             RetrievalEvaluation result;
             using (var bar = Terminal.Begin("videos", data.Samples.Count))

@@ -5,6 +5,23 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Cli;
 
+/// <summary>What a command lets one say of the model beside the CLIP.</summary>
+[Flags]
+internal enum ModelChoices
+{
+    /// <summary>The adapter.</summary>
+    Adapter = 1,
+
+    /// <summary>Which frames and words go in.</summary>
+    Input = 2,
+
+    /// <summary>The type of products.</summary>
+    Precision = 4,
+
+    /// <summary>All of these.</summary>
+    All = Adapter | Input | Precision,
+}
+
 /// <summary>The options that say which model to load and how to run it, shared by the commands that need one.</summary>
 internal sealed class ModelOptions
 {
@@ -27,32 +44,39 @@ internal sealed class ModelOptions
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
-    private readonly SamplingOptions sampling;
+    private readonly SamplingOptions? sampling;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="withAdapter">Whether it takes an adapter.</param>
-    /// <param name="required">Whether the model must be named, since nothing else remembers it.</param>
-    public ModelOptions(Command command, bool withAdapter = true, bool required = true)
+    /// <param name="choices">Which options it gets besides those every command has.</param>
+    /// <param name="needsClip">Whether it does nothing without a CLIP.</param>
+    /// <param name="needsAdapter">Whether it does nothing without an adapter.</param>
+    public ModelOptions(Command command, ModelChoices choices = ModelChoices.All, bool needsClip = true, bool needsAdapter = false)
     {
-        clip.Required = required;
         precision.AcceptOnlyFromAmong("fp32", "bf16");
+        (clip.Required, adapter.Required) = (needsClip, needsAdapter);
         command.Add(clip);
         command.Add(vocabulary);
-        if (withAdapter)
+        if (choices.HasFlag(ModelChoices.Adapter))
         {
             command.Add(adapter);
             command.Add(preset);
             command.Add(adapterConfig);
         }
-        sampling = new SamplingOptions(command, "that of the adapter's training, else ");
-        foreach (var option in new Option[] { words, precision, device, threads }) command.Add(option);
+        if (choices.HasFlag(ModelChoices.Input))
+        {
+            sampling = new SamplingOptions(command, "that of the adapter's training, else ");
+            command.Add(words);
+        }
+        if (choices.HasFlag(ModelChoices.Precision)) command.Add(precision);
+        command.Add(device);
+        command.Add(threads);
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
     public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation) => Load(Source(parsed), cancellation);
 
-    /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
+    /// <summary>Loads the encoder of a source, with a bar for what must be downloaded.</summary>
     public static VideoTextEncoder Load(ModelSource source, CancellationToken cancellation)
     {
         using var progress = new DownloadDisplay();
@@ -69,15 +93,15 @@ internal sealed class ModelOptions
     public ModelSource Source(ParseResult parsed)
     {
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
-        return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip)!)
+        return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
         {
             Vocabulary = parsed.GetValue(vocabulary),
             Adapter = parsed.GetValue(adapter),
-            AdapterConfig = AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig)),
-            Frames = sampling.Frames(parsed),
+            AdapterConfig = AdapterSettings(parsed),
+            Frames = sampling?.Frames(parsed),
             Words = parsed.GetValue(words),
-            Strategy = sampling.Strategy(parsed),
-            FramesPerSecond = sampling.FramesPerSecond(parsed),
+            Strategy = sampling?.Strategy(parsed),
+            FramesPerSecond = sampling?.FramesPerSecond(parsed),
         });
     }
 
@@ -95,10 +119,13 @@ internal sealed class ModelOptions
     /// <summary>Refuses options of the model's where the model itself is not named.</summary>
     public void RefuseWithoutClip(ParseResult parsed)
     {
-        Option[] model = [vocabulary, adapter, preset, adapterConfig, words, .. sampling.All];
+        Option[] model = [vocabulary, adapter, preset, adapterConfig, words, .. sampling?.All ?? []];
         if (model.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } option)
             throw new UsageException($"{option.Name} belongs to a model: name that too by --clip, or leave both out for the index's own");
     }
+
+    /// <summary>The settings of a published adapter file; null when none are given.</summary>
+    public MvAdapterConfig? AdapterSettings(ParseResult parsed) => AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig));
 
     /// <summary>The settings that a preset or a file names; null when neither is given.</summary>
     public static MvAdapterConfig? AdapterSettings(string? preset, string? file)

@@ -12,4 +12,11 @@ internal static class OutputPath
         if (!Directory.Exists(folder))
             throw new UsageException($"the folder {TextForMessage.Quote(folder ?? path)} does not exist; create it or choose another --output");
     }
+
+    /// <summary>Refuses a file in a folder's place.</summary>
+    public static void CheckFolder(string path)
+    {
+        if (path.Length == 0) throw new UsageException("--output is empty");
+        if (File.Exists(path)) throw new UsageException($"--output {TextForMessage.Quote(path)} is a file; give a folder");
+    }
 }

@@ -37,8 +37,7 @@ internal static class PretrainCommand
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var folder = parsed.GetValue(output)!;
-            if (folder.Length == 0) throw new UsageException("--output is empty");
-            if (File.Exists(folder)) throw new UsageException($"--output {TextForMessage.Quote(folder)} is a file; give a folder");
+            OutputPath.CheckFolder(folder);
             var config = defaults with { Steps = parsed.GetValue(steps), Batch = parsed.GetValue(batch), Seed = parsed.GetValue(seed) };
             using var lines = parsed.GetValue(log) is { } file ? new JsonLinesWriter(file) : null;
             return Run(config, folder, lines, cancellation);

@@ -22,6 +22,8 @@ internal static class Program
             PrepareCommand.Create(),
             MakeDatasetCommand.Create(),
             PretrainCommand.Create(),
+            MergeCommand.Create(),
+            ExportCommand.Create(),
             BenchCommand.Create(),
             DoctorCommand.Create(),
         };

@@ -57,6 +57,11 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     /// <summary>exp(logit_scale) T V^T: texts [T, E] and videos [V, E] -> [T, V].</summary>
     public Tensor Logits(Tensor texts, Tensor videos) => Clip.LogitScale.Exp() * texts.MatMul(videos.T());
 
+    /// <summary>A plain CLIP that gives the same embeddings, sharing the weights that stay. The caller frees it.</summary>
+    /// <exception cref="UsageException">The method adds what CLIP has no place for.</exception>
+    public ClipModel Merge() => Method.Merge(Clip)
+        ?? throw new UsageException($"{Method.Name} adds layers that CLIP has no place for, so it cannot be merged; to store it smaller use export, and give it by --adapter");
+
     /// <summary>Keeps the factor on similarities at 100 or below, after each step of training.</summary>
     public void ClampLogitScale()
     {

@@ -20,7 +20,7 @@ public sealed class VideoTextEncoder : IDisposable
     /// <summary>Frames that go through the model at once: enough to fill the processor, little memory.</summary>
     private const int FramesPerBatch = 48;
     private const int TextsPerBatch = 64;
-    private readonly ClipModel? owned;
+    private readonly IDisposable[] owned;
 
     /// <summary>An encoder over a model in memory, which it does not own.</summary>
     /// <param name="model">The model.</param>
@@ -28,9 +28,9 @@ public sealed class VideoTextEncoder : IDisposable
     /// <param name="sampling">Which frames are taken.</param>
     /// <param name="words">Most tokens of a caption.</param>
     public VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words)
-        : this(model, tokenizer, sampling, words, null) { }
+        : this(model, tokenizer, sampling, words, []) { }
 
-    private VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words, ClipModel? owned)
+    private VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words, IDisposable[] owned)
     {
         (Model, Tokenizer, Sampling, Words, this.owned) = (model, tokenizer, sampling, words, owned);
         Reader = new VideoReader(new ImageProcessor(model.Clip.Config.ImageSize), sampling);
@@ -64,13 +64,30 @@ public sealed class VideoTextEncoder : IDisposable
     {
         var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
         var clip = ClipCheckpoint.Load(path, source.Device, source.Precision);
-        RetrievalModel? model = null;
         try
         {
             // After the checkpoint: beside a file that is no CLIP there is no vocabulary either, and that would be the lesser news.
             var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
             CheckVocabulary(tokenizer, clip, source.Clip);
-            model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
+            return Over(clip, tokenizer, source, clip);
+        }
+        catch
+        {
+            clip.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>An encoder of one task over a CLIP in memory, whose weights it shares.</summary>
+    /// <param name="clip">The backbone.</param>
+    /// <param name="tokenizer">The tokenizer of its vocabulary.</param>
+    /// <param name="source">The adapter, and what else is to be other than in its training.</param>
+    /// <param name="owned">What is freed with the encoder besides the task's model.</param>
+    internal static VideoTextEncoder Over(ClipModel clip, ClipTokenizer tokenizer, ModelSource source, params IDisposable[] owned)
+    {
+        var model = source.Adapter is { } adapter ? AdapterCheckpoint.Load(adapter, clip, source.AdapterConfig) : RetrievalModel.ZeroShot(clip);
+        try
+        {
             var trained = AdapterInput.Of(source.Adapter);
             var usual = new FrameSampling();
             var frames = Fit("frames", source.Frames ?? trained.Frames, model.Method.MaxFrames, usual.MaxFrames);
@@ -82,12 +99,11 @@ public sealed class VideoTextEncoder : IDisposable
                 MaxFrames = frames,
                 FramesPerSecond = source.FramesPerSecond ?? trained.FramesPerSecond ?? usual.FramesPerSecond,
             };
-            return new VideoTextEncoder(model, tokenizer, sampling, words, clip);
+            return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]);
         }
         catch
         {
-            model?.Dispose();
-            clip.Dispose();
+            model.Dispose();
             throw;
         }
 
@@ -144,9 +160,7 @@ public sealed class VideoTextEncoder : IDisposable
     /// <summary>Frees the model, when the encoder loaded it.</summary>
     public void Dispose()
     {
-        if (owned is null) return;
-        Model.Dispose();
-        owned.Dispose();
+        foreach (var part in owned) part.Dispose();
     }
 
     /// <summary>Refuses a vocabulary of another CLIP.</summary>

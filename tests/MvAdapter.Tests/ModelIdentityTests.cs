@@ -20,9 +20,9 @@ public sealed class ModelIdentityTests
         Assert.Matches("^[0-9a-f]{16}$", model.Identity.Adapter);
         Assert.Equal(tiny.Backbone.Identity, model.Identity.Backbone);   // though its biases have moved
 
-        foreach (var dtype in new[] { DType.Float32, DType.BFloat16 })
+        foreach (var precision in new[] { AdapterPrecision.Float32, AdapterPrecision.BFloat16 })
         {
-            AdapterCheckpoint.Save(folder.File("adapter.safetensors"), model, dtype);
+            AdapterCheckpoint.Save(folder.File("adapter.safetensors"), model, precision);
             using var loaded = AdapterCheckpoint.Load(folder.File("adapter.safetensors"), tiny.Backbone);
             Assert.Equal(model.Identity, loaded.Identity);
         }

@@ -1,3 +1,4 @@
+using MvAdapter.Clip;
 using MvAdapter.Layers;
 
 namespace MvAdapter.Adapters;
@@ -16,4 +17,7 @@ public sealed class FullFineTuning : Method
 
     /// <inheritdoc/>
     public override bool Trains(string clipParameter) => true;
+
+    /// <inheritdoc/>
+    public override ClipModel Merge(ClipModel clip) => clip.Derive(static (_, _) => null);
 }

@@ -1,3 +1,4 @@
+using MvAdapter.Clip;
 using MvAdapter.Layers;
 
 namespace MvAdapter.Adapters;
@@ -13,4 +14,7 @@ public sealed class LinearProjections : Method
 
     /// <inheritdoc/>
     public override bool Trains(string clipParameter) => clipParameter is "visual.proj" or "text_projection";
+
+    /// <inheritdoc/>
+    public override ClipModel Merge(ClipModel clip) => clip.Derive(static (_, _) => null);
 }

@@ -37,8 +37,8 @@ public sealed class Lora : Method
     public static MethodDefinition Definition { get; } = MethodDefinition.Of<LoraSettings>(
         "lora", "low-rank updates of queries and values (arXiv 2106.09685)", static (clip, settings, p) => new Lora(clip, settings, p));
 
-    /// <summary>A plain CLIP that computes what this method computes over the given one, with which it shares all other weights.</summary>
-    public ClipModel Merge(ClipModel clip)
+    /// <inheritdoc/>
+    public override ClipModel Merge(ClipModel clip)
     {
         using var noGrad = new NoGrad();
         return clip.Derive((name, tensor) => updates.TryGetValue(name, out var update) ? update.Merge(tensor) : null);

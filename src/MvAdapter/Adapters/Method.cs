@@ -55,6 +55,12 @@ public abstract class Method : IDisposable
     /// <returns>[B, E], normalised.</returns>
     public virtual Tensor PoolFrames(Tensor frames, Tensor? mask, bool training) => FramePooling.Mean(frames, mask);
 
+    /// <summary>
+    /// A plain CLIP that computes what this method computes over the given one, with which it shares the weights that stay;
+    /// null, as by default, where CLIP has no place for what the method adds.
+    /// </summary>
+    public virtual ClipModel? Merge(ClipModel clip) => null;
+
     /// <summary>One adapter for each block of the vision transformer, given the block's builder and number.</summary>
     protected static IReadOnlyList<BlockAdapter> EachVisionBlock(ClipConfig clip, ParameterBuilder p, Func<ParameterBuilder, int, BlockAdapter> make) =>
         [.. Enumerable.Range(0, clip.VisionLayers).Select(layer => make(p["visual"]["transformer"]["resblocks"][layer], layer))];

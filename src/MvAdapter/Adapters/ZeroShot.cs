@@ -1,3 +1,4 @@
+using MvAdapter.Clip;
 using MvAdapter.Layers;
 
 namespace MvAdapter.Adapters;
@@ -10,4 +11,7 @@ public sealed class ZeroShot : Method
     /// <summary>The method's entry in <see cref="Methods"/>.</summary>
     public static MethodDefinition Definition { get; } = MethodDefinition.Of<NoSettings>(
         "zero-shot", "CLIP as it is, with mean pooling; trains nothing", static (_, settings, p) => new ZeroShot(settings, p));
+
+    /// <inheritdoc/>
+    public override ClipModel Merge(ClipModel clip) => clip.Derive(static (_, _) => null);
 }

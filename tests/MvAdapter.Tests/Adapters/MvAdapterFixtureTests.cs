@@ -37,9 +37,9 @@ public sealed class MvAdapterFixtureTests
         var gradients = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/gradients.safetensors"));
         using var step = fixture.CreateStep();
         fixture.Accumulate(step);
-        Assert.Equal(gradients.Names.Order(), fixture.Model.TrainableParameters().Select(item => AdapterCheckpoint.ToPublished(item.Key)).Order());
+        Assert.Equal(gradients.Names.Order(), fixture.Model.TrainableParameters().Select(item => AdapterFile.ToPublished(item.Key)).Order());
         foreach (var (parameter, value) in fixture.Model.TrainableParameters())
-            gradients.AssertClose(AdapterCheckpoint.ToPublished(parameter), value.Grad ?? Tensor.Zeros([.. value.Shape]), 1e-6, 1e-3);
+            gradients.AssertClose(AdapterFile.ToPublished(parameter), value.Grad ?? Tensor.Zeros([.. value.Shape]), 1e-6, 1e-3);
     }
 
     [SkippableTheory, MemberData(nameof(Cases))]
@@ -54,7 +54,7 @@ public sealed class MvAdapterFixtureTests
         }
         var expected = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/after_4_steps.safetensors"));
         foreach (var (parameter, value) in fixture.Model.TrainableParameters())
-            expected.AssertClose(AdapterCheckpoint.ToPublished(parameter), value, 1e-4);
+            expected.AssertClose(AdapterFile.ToPublished(parameter), value, 1e-4);
     }
 
     /// <summary>One folder of mv_adapter: the tiny CLIP with its adapter, and a batch.</summary>

@@ -1,13 +1,8 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
-
 namespace MvAdapter.Clip;
 
 /// <summary>Learns a small vocabulary of CLIP's form from texts, for models that are trained from nothing.</summary>
 public static class BpeTrainer
 {
-    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>
     /// Merges the most frequent pair of tokens, up to <paramref name="merges"/> times; of equally frequent pairs the
     /// first in ordinal order, so that the same texts always give the same vocabulary.
@@ -21,7 +16,9 @@ public static class BpeTrainer
             foreach (var (symbols, _) in words) Merge(symbols, pair);
             learnt.Add(pair);
         }
-        return new TrainedVocabulary(VocabularyJson(learnt), MergesText(learnt));
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var token in Vocabulary.TokensInOrder(learnt)) ids.TryAdd(token, ids.Count);
+        return TrainedVocabulary.Of(ids, learnt);
     }
 
     private static List<(List<string> Symbols, int Count)> CountWords(IEnumerable<string> texts) =>
@@ -59,14 +56,4 @@ public static class BpeTrainer
             symbols.RemoveAt(i + 1);
         }
     }
-
-    private static string VocabularyJson(List<(string Left, string Right)> merges)
-    {
-        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var token in Vocabulary.TokensInOrder(merges)) ids.TryAdd(token, ids.Count);
-        return JsonSerializer.Serialize(ids, Readable);
-    }
-
-    private static string MergesText(List<(string Left, string Right)> merges) =>
-        string.Concat(merges.Select(merge => $"{merge.Left} {merge.Right}\n").Prepend("#version: 0.2\n"));
 }
