@@ -41,10 +41,8 @@ internal sealed class ModelOptions
     private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
     private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
     private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default that of the adapter's training, else 32)", HelpName = "N" };
-    private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
-    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
     private readonly SamplingOptions? sampling;
+    private readonly MachineOptions machine;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
@@ -53,7 +51,6 @@ internal sealed class ModelOptions
     /// <param name="needsAdapter">Whether it does nothing without an adapter.</param>
     public ModelOptions(Command command, ModelChoices choices = ModelChoices.All, bool needsClip = true, bool needsAdapter = false)
     {
-        precision.AcceptOnlyFromAmong("fp32", "bf16");
         (clip.Required, adapter.Required) = (needsClip, needsAdapter);
         command.Add(clip);
         command.Add(vocabulary);
@@ -68,9 +65,7 @@ internal sealed class ModelOptions
             sampling = new SamplingOptions(command, "that of the adapter's training, else ");
             command.Add(words);
         }
-        if (choices.HasFlag(ModelChoices.Precision)) command.Add(precision);
-        command.Add(device);
-        command.Add(threads);
+        machine = new MachineOptions(command, choices.HasFlag(ModelChoices.Precision));
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
@@ -106,15 +101,7 @@ internal sealed class ModelOptions
     }
 
     /// <summary>Sets the threads, and the device and precision of a model that something else names.</summary>
-    public ModelSource OnThisMachine(ParseResult parsed, ModelSource source)
-    {
-        SetThreads(parsed.GetValue(threads));
-        return source with
-        {
-            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
-            Device = ParseDevice(parsed.GetValue(device)!),
-        };
-    }
+    public ModelSource OnThisMachine(ParseResult parsed, ModelSource source) => machine.Apply(parsed, source);
 
     /// <summary>Refuses options of the model's where the model itself is not named.</summary>
     public void RefuseWithoutClip(ParseResult parsed)

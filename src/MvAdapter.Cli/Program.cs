@@ -19,6 +19,8 @@ internal static class Program
             EvalCommand.Create(),
             IndexCommand.Create(),
             SearchCommand.Create(),
+            ServeCommand.Create(),
+            KeysCommand.Create(),
             PrepareCommand.Create(),
             MakeDatasetCommand.Create(),
             PretrainCommand.Create(),

@@ -9,8 +9,6 @@ namespace MvAdapter.Cli;
 /// <summary><c>search</c>: words or a video in, the moments that fit best out.</summary>
 internal static class SearchCommand
 {
-    private static readonly string[] DateForms = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
-
     public static Command Create()
     {
         var command = new Command("search", """
@@ -51,8 +49,8 @@ internal static class SearchCommand
                 Folder = parsed.GetValue(folder),
                 MinSeconds = parsed.GetValue(least),
                 MaxSeconds = parsed.GetValue(most),
-                After = Date(parsed.GetValue(after)),
-                Before = Date(parsed.GetValue(before)),
+                After = ClipFilter.ParseTime(parsed.GetValue(after)),
+                Before = ClipFilter.ParseTime(parsed.GetValue(before)),
                 Tag = parsed.GetValue(tag),
             };
             var texts = list is null ? [] : InputList.Read(list);
@@ -75,10 +73,6 @@ internal static class SearchCommand
         });
         return command;
     }
-
-    private static DateTime? Date(string? text) => text is null ? null
-        : DateTime.TryParseExact(text, DateForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var date) ? date
-        : throw new UsageException($"'{TextForMessage.Quote(text, 40)}' is no date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS (UTC)");
 
     private static void Print(IReadOnlyList<ClipMatch> found, bool json)
     {

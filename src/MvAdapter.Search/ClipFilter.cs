@@ -1,8 +1,11 @@
+using System.Globalization;
+
 namespace MvAdapter.Search;
 
 /// <summary>Which videos a search looks at; what is null does not matter.</summary>
 public sealed record ClipFilter
 {
+    private static readonly string[] TimeForms = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
     private readonly string? folder;
 
     /// <summary>Videos below this folder; made absolute.</summary>
@@ -29,6 +32,12 @@ public sealed record ClipFilter
 
     /// <summary>Whether it lets every video pass.</summary>
     public bool IsEmpty => this == new ClipFilter();
+
+    /// <summary>Reads a time as people write it; null for null.</summary>
+    /// <exception cref="UsageException">It is none.</exception>
+    public static DateTime? ParseTime(string? text) => text is null ? null
+        : DateTime.TryParseExact(text, TimeForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time
+        : throw new UsageException($"'{TextForMessage.Quote(text, 40)}' is no date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS (UTC)");
 
     /// <summary>Whether a video passes.</summary>
     public bool Allows(VideoEntry video) =>
