@@ -53,12 +53,15 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
         {
             // A thread of its own, since it waits for the child's pipe.
             var frames = await Task.Factory.StartNew(() => reader.Read(new VideoClip(path), limit.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
-            // Where the file lay is nobody's business.
-            return frames.Error is not { } error ? frames : throw new VideoException(name, error.Message.Replace(path + ": ", "", StringComparison.Ordinal).Replace(path, name, StringComparison.Ordinal));
+            return frames.Error is { } error ? throw new VideoException(name, WithoutPath(error.Message, path)) : frames;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new VideoException(name, $"takes longer than {options.DecodeTimeout.TotalSeconds:0} s to decode");
         }
     }
+
+    // Where the file lay is nobody's business.
+    private static string WithoutPath(string message, string path) => message
+        .Replace($"file:{path}: ", "", StringComparison.Ordinal).Replace($"{path}: ", "", StringComparison.Ordinal).Replace(path, "it", StringComparison.Ordinal);
 }

@@ -105,7 +105,7 @@ function card(clip) {
   return element("li", {}, film,
     element("div", { className: "facts" },
       element("span", { className: "name", textContent: clip.file, title: clip.path }),
-      element("span", { className: "score", textContent: clip.score.toFixed(3), title: "Cosine similarity" })),
+      element("span", { className: "score", textContent: clip.score.toFixed(3).replace("-", "\u2212"), title: "Cosine similarity" })),
     similar);
 }
 
@@ -213,6 +213,7 @@ async function begin() {
     return failed(error, begin);
   }
   tasks.replaceChildren(...index.collections.map(known => element("option", { value: known.id, textContent: known.name })));
+  document.querySelector("header").hidden = !index.collections.some(known => known.clips > 0);
   document.querySelector(".task").hidden = index.collections.length < 2;
   await show();
   if (!results.children.length && $("access").hidden) words.focus({ preventScroll: true });

@@ -87,8 +87,8 @@ internal sealed class Browser : IAsyncDisposable
     public async Task Press(string key)
     {
         var code = key switch { "Enter" => 13, "Escape" => 27, "Tab" => 9, "ArrowLeft" => 37, "ArrowUp" => 38, "ArrowRight" => 39, "ArrowDown" => 40, _ => key[0] };
-        var text = key switch { "Enter" => "\r", { Length: 1 } => key, _ => null };
-        await Call("Input.dispatchKeyEvent", new { type = text is null ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text });
+        var text = key switch { "Enter" => "\r", { Length: 1 } => key, _ => "" };
+        await Call("Input.dispatchKeyEvent", new { type = text.Length == 0 ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text });
         await Call("Input.dispatchKeyEvent", new { type = "keyUp", key, windowsVirtualKeyCode = code });
     }
 
