@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Logging;
@@ -45,7 +46,8 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
         VideoException => (StatusCodes.Status422UnprocessableEntity, exception.Message),
         InvalidFileException => (StatusCodes.Status409Conflict, exception.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (StatusCodes.Status413PayloadTooLarge, $"the video may have at most {options.MaxUploadBytes >> 20} MB"),
-        BadHttpRequestException bad => (bad.StatusCode, bad.Message),
+        BadHttpRequestException bad => (bad.StatusCode, NoNumber().Match(bad.Message) is { Success: true } match
+            ? $"'{match.Groups[1].Value}' is no number that fits; /openapi/v1.json says what each parameter takes" : bad.Message),
         OperationCanceledException => (StatusCodes.Status504GatewayTimeout, $"the query took longer than {options.QueryTimeout.TotalSeconds:0} s"),
         MvAdapterException => (StatusCodes.Status500InternalServerError, exception.Message),
         _ => (StatusCodes.Status500InternalServerError, $"unexpected error; the server's log has it as request {context.TraceIdentifier}"),
@@ -61,6 +63,10 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
     };
 
     private static Task Write(HttpContext context, int status, string sentence) => TypedResults.Problem(TextForMessage.Quote(sentence, 1000), statusCode: status).ExecuteAsync(context);
+
+    // All parameters that are not text are numbers; ASP.NET names their types, which say nothing to whoever asked.
+    [GeneratedRegex("^Failed to bind parameter .* from \"(.*)\"\\.$", RegexOptions.Singleline)]
+    private static partial Regex NoNumber();
 
     [LoggerMessage(2, LogLevel.Error, "request {Id} failed")]
     private partial void Failed(string id, Exception exception);

@@ -8,7 +8,7 @@ public sealed class BatchQueueTests
     public async Task What_waits_is_worked_off_together_and_a_failure_is_its_own()
     {
         var sizes = new List<int>();
-        var queue = new BatchQueue<int, string>(capacity: 8, batchSize: 4) { OnBatch = sizes.Add };
+        var queue = new BatchQueue<int, string>(capacity: 8, batchSize: 5) { OnBatch = sizes.Add };
         using var gone = new CancellationTokenSource();
         var answers = Enumerable.Range(0, 6).Select(i => queue.Ask(i, i == 1 ? gone.Token : default)).ToArray();
         await gone.CancelAsync();

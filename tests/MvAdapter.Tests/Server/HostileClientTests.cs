@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using MvAdapter.Search;
 using MvAdapter.Server;
 using MvAdapter.Tests.Support;
 
@@ -15,9 +16,9 @@ public sealed class HostileClientTests(VideoIndex index) : IClassFixture<VideoIn
     [InlineData("/api/search?q=%20%0a&collection=1", 400, "q is empty")]
     [InlineData("/api/search?q=x", 400, "several collections")]
     [InlineData("/api/search?q=x&collection=99", 404, "no collection 99")]
-    [InlineData("/api/search?q=x&collection=1%20OR%201=1", 400, "collection")]
+    [InlineData("/api/search?q=x&collection=1%20OR%201=1", 400, "'1 OR 1=1' is no number")]
     [InlineData("/api/search?q=x&collection=1&k=0", 400, "k must be from 1 to 100")]
-    [InlineData("/api/search?q=x&collection=1&k=99999999999", 400, "k")]
+    [InlineData("/api/search?q=x&collection=1&k=99999999999", 400, "'99999999999' is no number")]
     [InlineData("/api/search?q=x&collection=1&folder=../../etc", 400, "absolute")]
     [InlineData("/api/search?q=x&collection=1&folder=/tmp%00x", 400, "absolute")]
     [InlineData("/api/search?q=x&collection=1&after=<b>yesterday", 400, "is no date")]
@@ -50,7 +51,7 @@ public sealed class HostileClientTests(VideoIndex index) : IClassFixture<VideoIn
             using var tagged = await running.Client.GetAsync(new Uri($"/api/search?q=x&collection=1&tag={word}", UriKind.Relative));
             Assert.Contains("\"results\":[]", await tagged.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
-        using var store = Search.ClipStore.Open(index.Path);
+        using var store = ClipStore.Open(index.Path);
         Assert.Empty(store.Verify());
     }
 
@@ -59,7 +60,7 @@ public sealed class HostileClientTests(VideoIndex index) : IClassFixture<VideoIn
     {
         using var mine = new VideoIndex();
         using var running = mine.Serve();
-        using var store = Search.ClipStore.Open(mine.Path);
+        using var store = ClipStore.Open(mine.Path);
         var collection = store.Collections()[0];
         long Clip(string video) => store.Clips(collection, store.FindVideo(collection, mine.Video(video))!)[0].Id;
         var (link, other, gone) = (Clip("testsrc"), Clip("smptebars"), Clip("mandelbrot"));
