@@ -25,7 +25,7 @@ internal enum ModelChoices
 /// <summary>The options that say which model to load and how to run it, shared by the commands that need one.</summary>
 internal sealed class ModelOptions
 {
-    private readonly Option<string> clip = new("--clip")
+    private readonly Option<string?> clip = new("--clip")
     {
         Description = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
         HelpName = "PATH|hf:NAME",
@@ -41,10 +41,8 @@ internal sealed class ModelOptions
     private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
     private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
     private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default that of the adapter's training, else 32)", HelpName = "N" };
-    private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
-    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
     private readonly SamplingOptions? sampling;
+    private readonly MachineOptions machine;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
@@ -53,7 +51,6 @@ internal sealed class ModelOptions
     /// <param name="needsAdapter">Whether it does nothing without an adapter.</param>
     public ModelOptions(Command command, ModelChoices choices = ModelChoices.All, bool needsClip = true, bool needsAdapter = false)
     {
-        precision.AcceptOnlyFromAmong("fp32", "bf16");
         (clip.Required, adapter.Required) = (needsClip, needsAdapter);
         command.Add(clip);
         command.Add(vocabulary);
@@ -68,9 +65,7 @@ internal sealed class ModelOptions
             sampling = new SamplingOptions(command, "that of the adapter's training, else ");
             command.Add(words);
         }
-        if (choices.HasFlag(ModelChoices.Precision)) command.Add(precision);
-        command.Add(device);
-        command.Add(threads);
+        machine = new MachineOptions(command, choices.HasFlag(ModelChoices.Precision));
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
@@ -86,23 +81,34 @@ internal sealed class ModelOptions
     /// <summary>The adapter's file; null when none is named.</summary>
     public string? Adapter(ParseResult parsed) => parsed.GetValue(adapter);
 
+    /// <summary>Whether the model is named.</summary>
+    public bool IsNamed(ParseResult parsed) => parsed.GetValue(clip) is not null;
+
     /// <summary>Sets the threads and reads the options.</summary>
     public ModelSource Source(ParseResult parsed)
     {
-        SetThreads(parsed.GetValue(threads));
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
-        return new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
+        return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
         {
             Vocabulary = parsed.GetValue(vocabulary),
             Adapter = parsed.GetValue(adapter),
             AdapterConfig = AdapterSettings(parsed),
-            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
-            Device = ParseDevice(parsed.GetValue(device)!),
             Frames = sampling?.Frames(parsed),
             Words = parsed.GetValue(words),
             Strategy = sampling?.Strategy(parsed),
             FramesPerSecond = sampling?.FramesPerSecond(parsed),
-        };
+        });
+    }
+
+    /// <summary>Sets the threads, and the device and precision of a model that something else names.</summary>
+    public ModelSource OnThisMachine(ParseResult parsed, ModelSource source) => machine.Apply(parsed, source);
+
+    /// <summary>Refuses options of the model's where the model itself is not named.</summary>
+    public void RefuseWithoutClip(ParseResult parsed)
+    {
+        Option[] model = [vocabulary, adapter, preset, adapterConfig, words, .. sampling?.All ?? []];
+        if (model.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } option)
+            throw new UsageException($"{option.Name} belongs to a model: name that too by --clip, or leave both out for the index's own");
     }
 
     /// <summary>The settings of a published adapter file; null when none are given.</summary>

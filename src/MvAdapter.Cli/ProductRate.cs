@@ -26,7 +26,7 @@ internal static class ProductRate
         void Product()
         {
             cancellation.ThrowIfCancellationRequested();
-            x.MatMul(weight).Dispose();
+            (Fused.Serves(x) ? Fused.Linear(x, weight, null) : x.MatMul(weight)).Dispose();
             TorchRuntime.Synchronize(device);
         }
     }

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -15,6 +16,31 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
     private const int Captions = 64;
     private const int Words = 32;
     private static readonly int[] TasksInBatch = [1, 2, 8, 64];
+
+    public static Command Create()
+    {
+        var command = new Command("tasks", """
+            Many tasks over one CLIP: writes MV-Adapters of random weights into a temporary folder, loads them, and measures
+            files, memory, and what changing from task to task costs.
+
+            Example:
+              ./run bench tasks --tasks 100
+            """);
+        var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
+        var tasks = new Option<int>("--tasks") { Description = "How many", DefaultValueFactory = _ => 10, HelpName = "N" };
+        var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
+        var json = new Option<bool>("--json") { Description = "Print JSON" };
+        foreach (var option in new Option[] { clip, tasks, repeats, threads, json }) command.Add(option);
+        command.Runs((parsed, cancellation) =>
+        {
+            ModelOptions.SetThreads(parsed.GetValue(threads));
+            if (parsed.GetValue(repeats) < 1 || parsed.GetValue(tasks) < 1) throw new UsageException("--repeats and --tasks must be at least 1");
+            BenchCommand.Print(new TaskBench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(tasks), parsed.GetValue(repeats)).Run(cancellation), parsed.GetValue(json));
+            return ExitCode.Success;
+        });
+        return command;
+    }
 
     /// <summary>What was measured.</summary>
     internal sealed record Figures

@@ -72,10 +72,19 @@ public sealed class AdapterSet : IDisposable
     public void Add(string task, string path)
     {
         if (task.Length == 0) throw new UsageException($"the task of {TextForMessage.Quote(path)} has an empty name");
+        Add(task, source with { Adapter = path });
+    }
+
+    /// <summary>Adds a task with frames, words and sampling of its own; without an adapter it is zero-shot.</summary>
+    /// <param name="task">Its name.</param>
+    /// <param name="other">What it takes. The CLIP, the vocabulary and where they run stay the set's.</param>
+    /// <exception cref="MvAdapterException">The name is taken, or the file damaged or for another CLIP.</exception>
+    internal void Add(string task, ModelSource other)
+    {
         lock (gate)
         {
             if (encoders.ContainsKey(task)) throw new UsageException($"there is a task '{TextForMessage.Quote(task, 60)}' already; remove it first, or choose another name");
-            encoders.Add(task, VideoTextEncoder.Over(backbone.Model.Clip, backbone.Tokenizer, source with { Adapter = path }));
+            encoders.Add(task, VideoTextEncoder.Over(backbone.Model.Clip, backbone.Tokenizer, other));
         }
     }
 

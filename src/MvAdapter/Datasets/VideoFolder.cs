@@ -43,8 +43,11 @@ internal sealed class VideoFolder
         files.TryAdd(Path.GetFileNameWithoutExtension(path), path);
     }
 
-    // Links to folders are followed, since videos often lie on another disk; none is entered twice, since links can form circles.
-    private static IEnumerable<string> Walk(string root)
+    /// <summary>
+    /// The videos under a folder at any depth. Links to folders are followed, since videos often lie on another disk;
+    /// none is entered twice, since links can form circles.
+    /// </summary>
+    public static IEnumerable<string> Walk(string root)
     {
         var options = new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = 0 };
         var folders = new Stack<DirectoryInfo>([new DirectoryInfo(root)]);

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace MvAdapter.Video;
 
@@ -25,7 +26,7 @@ internal sealed record FileFingerprint(long Size, DateTime Modified, string Hash
             if (file.Length == 0) return null;
             return known is not null && (known.Size, known.Modified) == (file.Length, file.LastWriteTimeUtc)
                 ? known
-                : new FileFingerprint(file.Length, file.LastWriteTimeUtc, HashEnds(path, file.Length));
+                : new FileFingerprint(file.Length, file.LastWriteTimeUtc, HashEnds(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidFileException)
         {
@@ -33,12 +34,19 @@ internal sealed record FileFingerprint(long Size, DateTime Modified, string Hash
         }
     }
 
-    private static string HashEnds(string path, long length)
+    /// <summary>The hash of an open file's beginning and end.</summary>
+    public static string HashEnds(SafeFileHandle handle, string path)
     {
-        using var handle = InputFile.Open(path);
+        var length = RandomAccess.GetLength(handle);
         var ends = length <= 2 * Reach
             ? InputFile.ReadBytes(handle, path, 0, (int)length)
             : [.. InputFile.ReadBytes(handle, path, 0, Reach), .. InputFile.ReadBytes(handle, path, length - Reach, Reach)];
         return Convert.ToHexStringLower(SHA256.HashData(ends));
+    }
+
+    private static string HashEnds(string path)
+    {
+        using var handle = InputFile.Open(path);
+        return HashEnds(handle, path);
     }
 }

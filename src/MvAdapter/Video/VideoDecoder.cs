@@ -41,6 +41,11 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
     public VideoInfo Probe(string path, CancellationToken cancellation = default) => probe.Read(path, cancellation);
 
+    /// <summary>When the picture changes at once, as at a cut: seconds from the first frame, ascending. Decodes the whole video.</summary>
+    /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
+    public IReadOnlyList<double> SceneChanges(string path, CancellationToken cancellation = default) =>
+        new SceneDetector(options).Changes(path, probe.Read(path, cancellation), cancellation);
+
     /// <summary>
     /// Hands the frames of a clip to <paramref name="handle"/> one at a time, in order. Where the file turns out shorter
     /// than declared, the frames are handed over again from index 0; the result names those that count.
@@ -69,6 +74,10 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         }
         return new TakenFrames(numbers, info.FramesPerSecond);
     }
+
+    /// <summary>Hands over the frames of these numbers, ascending, in one pass; fewer where the video ends before.</summary>
+    internal void Decode(string path, VideoInfo info, int[] numbers, FrameHandler handle, CancellationToken cancellation) =>
+        Run(path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out _);
 
     /// <summary>The time that a number of frames takes to play; decoding is expected to be no slower.</summary>
     internal static TimeSpan PlayingTime(VideoInfo info, int frames) =>

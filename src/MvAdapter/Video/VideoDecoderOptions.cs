@@ -23,11 +23,14 @@ public sealed record VideoDecoderOptions
     /// <summary>How long a program may be silent before it is killed (on top of the playing time it has to skip).</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>The most pixels of a frame that are read; a frame takes three bytes a pixel here, and more in ffmpeg.</summary>
+    public int MaxPixels { get; init; } = VideoDecoder.MaxPixels;
+
     /// <summary>The arguments that make both programs read one local file, whatever its name looks like.</summary>
     internal string[] Input(string path) =>
     [
         "-threads", Math.Max(1, Threads).ToString(CultureInfo.InvariantCulture),
-        "-max_pixels", VideoDecoder.MaxPixels.ToString(CultureInfo.InvariantCulture),
+        "-max_pixels", MaxPixels.ToString(CultureInfo.InvariantCulture),
         "-protocol_whitelist", "file,pipe", "-format_whitelist", Containers,
         "-i", "file:" + Path.GetFullPath(path),
     ];

@@ -21,8 +21,8 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 
         int width = (int)Number(stream, "width"), height = (int)Number(stream, "height");
         if (width < 1 || height < 1) throw new VideoException(path, "its video stream has no picture size: damaged, or an unknown codec");
-        if ((long)width * height > VideoDecoder.MaxPixels)
-            throw new VideoException(path, $"frames of {width}x{height} pixels are too large: at most {VideoDecoder.MaxPixels} pixels are read");
+        if ((long)width * height > options.MaxPixels)
+            throw new VideoException(path, $"frames of {width}x{height} pixels are too large: at most {options.MaxPixels} pixels are read");
 
         double average = Rate(stream, "avg_frame_rate"), nominal = Rate(stream, "r_frame_rate");
         // The nominal rate is what others count with, but in videos of varying rate it may be anything.

@@ -1,0 +1,32 @@
+using System.CommandLine;
+using MvAdapter.Torch;
+
+namespace MvAdapter.Cli;
+
+/// <summary>The options that say where a model runs and how, whichever it is.</summary>
+internal sealed class MachineOptions
+{
+    private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public MachineOptions(Command command, bool withPrecision = true)
+    {
+        precision.AcceptOnlyFromAmong("fp32", "bf16");
+        if (withPrecision) command.Add(precision);
+        command.Add(device);
+        command.Add(threads);
+    }
+
+    /// <summary>Sets the threads, and the device and precision of a model.</summary>
+    public ModelSource Apply(ParseResult parsed, ModelSource source)
+    {
+        ModelOptions.SetThreads(parsed.GetValue(threads));
+        return source with
+        {
+            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
+            Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
+        };
+    }
+}

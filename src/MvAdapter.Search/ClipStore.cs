@@ -1,0 +1,137 @@
+namespace MvAdapter.Search;
+
+/// <summary>How many of what a collection holds.</summary>
+/// <param name="Collection">The collection.</param>
+/// <param name="Videos">Videos without a problem.</param>
+/// <param name="Bad">Videos with one.</param>
+/// <param name="Clips">Clips of all videos.</param>
+/// <param name="Seconds">What the videos last together.</param>
+public sealed record CollectionInfo(ClipCollection Collection, long Videos, long Bad, long Clips, double Seconds);
+
+/// <summary>
+/// Keeps videos, their clips and their vectors, a collection for each model, and finds the clips nearest to a query.
+/// Every change of a video is one transaction: whoever is killed leaves either all of it or nothing. Several processes
+/// may use a store at once, and see what the others have committed. Safe for use by several threads.
+/// </summary>
+public abstract class ClipStore : IDisposable
+{
+    /// <summary>The most results of a search.</summary>
+    public const int MostResults = 10_000;
+
+    /// <summary>Opens a store: the path of a file, or <c>postgres://user@host/database</c>.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="access">What it is opened for.</param>
+    /// <exception cref="MvAdapterException">It is not there, of another kind, damaged, or made by a newer version.</exception>
+    public static ClipStore Open(string address, StoreAccess access = StoreAccess.Read)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        if (address.Length == 0) throw new UsageException("the index has no name; give a file or a postgres:// address");
+        return SqliteStore.OpenFile(address, access);
+    }
+
+    /// <summary>The store in words, for messages, without any password.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>All collections, the oldest first.</summary>
+    public abstract IReadOnlyList<ClipCollection> Collections();
+
+    /// <summary>The model's collection, made when it is absent; one that is there keeps what it remembers.</summary>
+    public abstract ClipCollection AddCollection(CollectionModel model);
+
+    /// <summary>Removes a collection with all its videos.</summary>
+    public abstract void RemoveCollection(ClipCollection collection);
+
+    /// <summary>How many of what there is.</summary>
+    public abstract CollectionInfo Info(ClipCollection collection);
+
+    /// <summary>The video of a path, or null.</summary>
+    public abstract IndexedVideo? FindVideo(ClipCollection collection, string path);
+
+    /// <summary>The videos with this hash: where a file that has moved is found again.</summary>
+    public abstract IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash);
+
+    /// <summary>The videos that a filter lets pass, in the order of their paths; read as they are enumerated.</summary>
+    public abstract IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null);
+
+    /// <summary>The clips of a video in the order of time.</summary>
+    public abstract IReadOnlyList<IndexedClip> Clips(ClipCollection collection, IndexedVideo video);
+
+    /// <summary>A clip and its vector, or null when there is none of this number (any more).</summary>
+    public abstract (IndexedClip Clip, ClipVectors Vector)? FindClip(ClipCollection collection, long id);
+
+    /// <summary>Changes what is kept of a video (path, tags, ...) without touching its clips; false when it is gone.</summary>
+    public abstract bool UpdateVideo(ClipCollection collection, long id, VideoEntry entry);
+
+    /// <summary>Removes a video with its clips; false when it is not there.</summary>
+    public abstract bool RemoveVideo(ClipCollection collection, string path);
+
+    /// <summary>
+    /// Checks the store itself and all that is in it: no damage, vectors finite and normalised, no clip of no video, none
+    /// twice, every revision consistent. Returns a line for each fault.
+    /// </summary>
+    public abstract IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default);
+
+    /// <summary>Puts a video and its clips in the place of all that was kept for its path, in one transaction.</summary>
+    /// <param name="collection">The collection.</param>
+    /// <param name="entry">What is kept of the file.</param>
+    /// <param name="spans">The clips' times.</param>
+    /// <param name="vectors">The clips' vectors, as many.</param>
+    /// <returns>The video's number.</returns>
+    /// <exception cref="MvAdapterException">The vectors are another model's, not normalised, or not finite.</exception>
+    public long ReplaceVideo(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors)
+    {
+        ArgumentNullException.ThrowIfNull(spans);
+        Check(collection, vectors, entry.Path);
+        if (vectors.Count != spans.Count) throw new ArgumentException($"{spans.Count} clips and {vectors.Count} vectors", nameof(vectors));
+        return Replace(collection, entry, spans, vectors);
+    }
+
+    /// <summary>
+    /// The clips nearest to each query, the nearest first; of equal scores the older clip. Exact where the store says so.
+    /// </summary>
+    /// <param name="collection">The collection; the queries must be of its model.</param>
+    /// <param name="queries">One vector or several.</param>
+    /// <param name="count">The most results a query.</param>
+    /// <param name="filter">Which videos to look at; null for all.</param>
+    /// <param name="cancellation">Ends the search.</param>
+    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    {
+        Check(collection, queries, "the query");
+        if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
+        return Find(collection, queries, count, filter is { IsEmpty: true } ? null : filter, cancellation);
+    }
+
+    /// <summary>Closes the store.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary><see cref="ReplaceVideo"/> with what has been checked.</summary>
+    protected abstract long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors);
+
+    /// <summary><see cref="Search"/> with what has been checked.</summary>
+    protected abstract IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation);
+
+    /// <summary>Closes the store.</summary>
+    protected abstract void Dispose(bool disposing);
+
+    private static void Check(ClipCollection collection, ClipVectors vectors, string what)
+    {
+        ArgumentNullException.ThrowIfNull(collection);
+        ArgumentNullException.ThrowIfNull(vectors);
+        var model = collection.Model;
+        model.RefuseOther(vectors.Identity, what);
+        if (vectors.Width != model.Width || vectors.Values.Length % vectors.Width != 0)
+        {
+            throw new MvAdapterException($"{TextForMessage.Quote(what)} has vectors of {vectors.Width} numbers, "
+                + $"but the collection has vectors of {model.Width}");
+        }
+        for (var i = 0; i < vectors.Count; i++)
+            if (ClipVectors.Fault(vectors[i].Span, model.Width) is { } fault)
+                throw new MvAdapterException($"{TextForMessage.Quote(what)}: {fault}");
+    }
+}

@@ -1,0 +1,66 @@
+using System.Numerics.Tensors;
+using MvAdapter.Video;
+
+namespace MvAdapter.Search;
+
+/// <summary>A caption and how well it describes a video.</summary>
+/// <param name="Index">Its place in the list, from 0.</param>
+/// <param name="Caption">Its text.</param>
+/// <param name="Score">The cosine of the angle between the two.</param>
+public sealed record CaptionMatch(int Index, string Caption, float Score);
+
+/// <summary>Asks a collection in words, by a video, or by one of its own clips.</summary>
+public sealed class Searcher
+{
+    private readonly ClipStore store;
+    private readonly ClipCollection collection;
+    private readonly VideoTextEncoder encoder;
+
+    /// <summary>Makes a searcher of a collection with an encoder of its model.</summary>
+    /// <exception cref="MvAdapterException">The encoder has another model.</exception>
+    public Searcher(ClipStore store, ClipCollection collection, VideoTextEncoder encoder)
+    {
+        ArgumentNullException.ThrowIfNull(encoder);
+        collection.Model.RefuseOther(encoder.Model.Identity, "what was loaded");
+        (this.store, this.collection, this.encoder) = (store, collection, encoder);
+    }
+
+    /// <summary>The clips that fit some words best.</summary>
+    public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
+        Search(encoder.EncodeTexts([words], cancellation), count, filter, cancellation);
+
+    /// <summary>The clips most like a video, or a part of one, that need not be in the collection.</summary>
+    /// <exception cref="VideoException">It cannot be decoded.</exception>
+    public IReadOnlyList<ClipMatch> ByVideo(
+        VideoClip video, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
+        Search(Encode(video, cancellation), count, filter, cancellation);
+
+    /// <summary>The clips most like one of the collection; that one is not among them.</summary>
+    /// <exception cref="MvAdapterException">There is no such clip.</exception>
+    public IReadOnlyList<ClipMatch> ByClip(long id, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    {
+        var (_, vector) = store.FindClip(collection, id) ?? throw new MvAdapterException($"there is no clip {id} in {store.Name}");
+        var found = store.Search(collection, vector, Math.Min(count + 1, ClipStore.MostResults), filter, cancellation)[0];
+        return [.. found.Where(match => match.Clip.Id != id).Take(count)];
+    }
+
+    /// <summary>The captions of a list that fit a video best.</summary>
+    /// <exception cref="VideoException">It cannot be decoded.</exception>
+    public IReadOnlyList<CaptionMatch> Captions(
+        VideoClip video, IReadOnlyList<string> captions, int count, CancellationToken cancellation = default)
+    {
+        var query = Encode(video, cancellation);
+        var rows = encoder.EncodeTexts(captions, cancellation);
+        float Score(int i) => TensorPrimitives.Dot<float>(query, rows.AsSpan(i * encoder.Width, encoder.Width));
+        return [.. captions.Select((caption, i) => new CaptionMatch(i, caption, Score(i))).OrderByDescending(match => match.Score).Take(count)];
+    }
+
+    private float[] Encode(VideoClip video, CancellationToken cancellation)
+    {
+        var encoded = encoder.EncodeVideos([video], cancellation).Single();
+        return encoded.Error is { } error ? throw error : encoded.Embedding;
+    }
+
+    private IReadOnlyList<ClipMatch> Search(float[] query, int count, ClipFilter? filter, CancellationToken cancellation) =>
+        store.Search(collection, new ClipVectors(collection.Model.Identity, collection.Model.Width, query), count, filter, cancellation)[0];
+}

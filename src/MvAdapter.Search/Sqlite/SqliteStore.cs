@@ -1,0 +1,304 @@
+using System.Text.Json;
+
+namespace MvAdapter.Search;
+
+/// <summary>
+/// A store in one SQLite file. Vectors are searched in memory, where each collection is kept in a quantised form; results
+/// are exact, since what may be among them is scored again with the file's float32 vectors.
+/// </summary>
+internal sealed class SqliteStore : ClipStore
+{
+    private const int PageOfVideos = 1000;
+    private const string VideoColumns = "v.id, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags";
+    private const string VideoRows =
+        $"SELECT {VideoColumns}, (SELECT count(*) FROM clips WHERE video = v.id) FROM videos v WHERE v.collection = ?";
+
+    private readonly SqliteDatabase database;
+    private readonly Dictionary<long, ClipMatrix> matrices = [];
+    private readonly Lock gate = new();
+
+    private SqliteStore(SqliteDatabase database) => this.database = database;
+
+    /// <inheritdoc/>
+    public override string Name => database.Path;
+
+    /// <summary>Opens a file.</summary>
+    public static SqliteStore OpenFile(string path, StoreAccess access)
+    {
+        if (Directory.Exists(path)) throw new InvalidFileException(path, "is a folder; an index is a file");
+        if (access == StoreAccess.Create)
+        {
+            if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+                throw new InvalidFileException(path, "its folder does not exist; create it or choose another --index");
+        }
+        else if (!File.Exists(path))
+        {
+            throw new InvalidFileException(path, "there is no such index; make it with \"index add\", or name another by --index");
+        }
+        var database = SqliteDatabase.Open(path, access);
+        try
+        {
+            SqliteSchema.Prepare(database, access);
+            return new SqliteStore(database);
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ClipCollection> Collections()
+    {
+        lock (gate)
+        {
+            var found = new List<ClipCollection>();
+            using var rows = database.Query("""
+                SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting
+                FROM collections ORDER BY id
+                """);
+            while (rows.Next())
+            {
+                var identity = new ModelIdentity(rows.Text(1), rows.Text(2));
+                found.Add(new ClipCollection(rows.Long(0), new CollectionModel(identity, (int)rows.Long(3), rows.Text(4))
+                {
+                    Adapter = rows.TextOrNull(5),
+                    AdapterSettings = rows.TextOrNull(6),
+                    Vocabulary = rows.TextOrNull(7),
+                    Sampling = rows.Text(8),
+                    Words = (int)rows.Long(9),
+                    Splitting = rows.Text(10),
+                }));
+            }
+            return found;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ClipCollection AddCollection(CollectionModel model)
+    {
+        lock (gate)
+        {
+            database.Run("""
+                INSERT INTO collections
+                    (backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                """, model.Identity.Backbone, model.Identity.Adapter, model.Width, model.Clip, model.Adapter, model.AdapterSettings,
+                model.Vocabulary, model.Sampling, model.Words, model.Splitting);
+            return Collections().Single(collection => collection.Model.Identity == model.Identity);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void RemoveCollection(ClipCollection collection)
+    {
+        lock (gate)
+        {
+            database.InTransaction(writes: true, () =>
+            {
+                database.Run("DELETE FROM changes WHERE collection = ?", collection.Id);
+                database.Run("DELETE FROM collections WHERE id = ?", collection.Id);
+                return true;
+            });
+            if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override CollectionInfo Info(ClipCollection collection)
+    {
+        lock (gate)
+        {
+            using var rows = database.Query("""
+                SELECT count(*) FILTER (WHERE problem IS NULL), count(*) FILTER (WHERE problem IS NOT NULL), total(duration),
+                    (SELECT count(*) FROM videos v JOIN clips ON clips.video = v.id WHERE v.collection = ?1)
+                FROM videos WHERE collection = ?1
+                """, collection.Id);
+            rows.Next();
+            return new CollectionInfo(collection, rows.Long(0), rows.Long(1), rows.Long(3), rows.Double(2));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IndexedVideo? FindVideo(ClipCollection collection, string path) =>
+        ReadVideos($"{VideoRows} AND v.path = ?", collection.Id, path).FirstOrDefault();
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash) =>
+        ReadVideos($"{VideoRows} AND v.hash = ?", collection.Id, hash);
+
+    /// <inheritdoc/>
+    public override IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null)
+    {
+        var last = "";
+        while (true)
+        {
+            // A page at a time: whoever enumerates slowly keeps neither a lock nor an old state of the file.
+            var page = ReadVideos($"{VideoRows} AND v.path > ? ORDER BY v.path LIMIT {PageOfVideos}", collection.Id, last);
+            foreach (var video in page)
+                if (filter is null || filter.Allows(video.Entry)) yield return video;
+            if (page.Count < PageOfVideos) yield break;
+            last = page[^1].Entry.Path;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<IndexedClip> Clips(ClipCollection collection, IndexedVideo video)
+    {
+        lock (gate)
+        {
+            var clips = new List<IndexedClip>();
+            using var rows = database.Query("SELECT id, start, \"end\" FROM clips WHERE video = ? ORDER BY start, id", video.Id);
+            while (rows.Next()) clips.Add(new IndexedClip(rows.Long(0), video.Entry.Path, new ClipSpan(rows.Double(1), rows.Double(2))));
+            return clips;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override (IndexedClip Clip, ClipVectors Vector)? FindClip(ClipCollection collection, long id)
+    {
+        lock (gate)
+        {
+            using var rows = database.Query("""
+                SELECT v.path, c.start, c."end", c.vector FROM clips c JOIN videos v ON v.id = c.video WHERE v.collection = ? AND c.id = ?
+                """, collection.Id, id);
+            if (!rows.Next()) return null;
+            var vector = new ClipVectors(collection.Model.Identity, collection.Model.Width, rows.Floats(3).ToArray());
+            return (new IndexedClip(id, rows.Text(0), new ClipSpan(rows.Double(1), rows.Double(2))), vector);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool UpdateVideo(ClipCollection collection, long id, VideoEntry entry)
+    {
+        lock (gate)
+        {
+            return database.InTransaction(writes: true, () =>
+            {
+                database.Run("""
+                    UPDATE videos SET path = ?, size = ?, modified = ?, hash = ?, duration = ?, splitting = ?, problem = ?, tags = ?
+                    WHERE collection = ? AND id = ?
+                    """, [.. Values(entry), collection.Id, id]);
+                if (database.Changes == 0) return false;
+                NoteChange(collection, id);
+                return true;
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool RemoveVideo(ClipCollection collection, string path)
+    {
+        lock (gate)
+        {
+            return database.InTransaction(writes: true, () =>
+            {
+                const string delete = "DELETE FROM videos WHERE collection = ? AND path = ? RETURNING id";
+                if (database.Number(delete, collection.Id, path) is not { } id) return false;
+                NoteChange(collection, id);
+                return true;
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default)
+    {
+        lock (gate) return new SqliteVerifier(database).Run(clipsChecked, cancellation);
+    }
+
+    /// <inheritdoc/>
+    protected override long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors)
+    {
+        lock (gate)
+        {
+            return database.InTransaction(writes: true, () =>
+            {
+                var id = database.Number("""
+                    INSERT INTO videos (path, size, modified, hash, duration, splitting, problem, tags, collection)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (collection, path) DO UPDATE SET size = excluded.size, modified = excluded.modified, hash = excluded.hash,
+                        duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags
+                    RETURNING id
+                    """, [.. Values(entry), collection.Id])!.Value;
+                database.Run("DELETE FROM clips WHERE video = ?", id);
+                const string insert = "INSERT INTO clips (video, start, \"end\", vector) VALUES (?, ?, ?, ?)";
+                for (var i = 0; i < spans.Count; i++) database.Run(insert, id, spans[i].Start, spans[i].End, vectors[i]);
+                NoteChange(collection, id);
+                return id;
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
+    {
+        lock (gate)
+        {
+            if (!matrices.TryGetValue(collection.Id, out var matrix))
+                matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
+            // One transaction: what is scored again is what is in memory.
+            return database.InTransaction(writes: false, () =>
+            {
+                matrix.Refresh(cancellation);
+                return matrix.Search(queries, count, filter, cancellation);
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (!disposing) return;
+        lock (gate)
+        {
+            foreach (var matrix in matrices.Values) matrix.Dispose();
+            matrices.Clear();
+            database.Dispose();
+        }
+    }
+
+    /// <summary>A video's columns in the order of <see cref="VideoColumns"/>.</summary>
+    internal static VideoEntry ReadEntry(SqliteStatement rows, int first)
+    {
+        try
+        {
+            return new VideoEntry(rows.Text(first))
+            {
+                Size = rows.Long(first + 1),
+                Modified = new DateTime(rows.Long(first + 2), DateTimeKind.Utc),
+                Hash = rows.Text(first + 3),
+                Duration = rows.Double(first + 4),
+                Splitting = rows.Text(first + 5),
+                Problem = rows.TextOrNull(first + 6),
+                Tags = JsonSerializer.Deserialize<string[]>(rows.Text(first + 7)) ?? [],
+            };
+        }
+        catch (Exception e) when (e is JsonException or ArgumentOutOfRangeException)
+        {
+            throw rows.Damaged();
+        }
+    }
+
+    private static object?[] Values(VideoEntry entry) =>
+    [
+        entry.Path, entry.Size, entry.Modified.Ticks, entry.Hash, entry.Duration, entry.Splitting, entry.Problem,
+        JsonSerializer.Serialize(entry.Tags),
+    ];
+
+    private List<IndexedVideo> ReadVideos(string sql, params ReadOnlySpan<object?> values)
+    {
+        lock (gate)
+        {
+            var videos = new List<IndexedVideo>();
+            using var rows = database.Query(sql, values);
+            while (rows.Next()) videos.Add(new IndexedVideo(rows.Long(0), ReadEntry(rows, 1), (int)rows.Long(9)));
+            return videos;
+        }
+    }
+
+    private void NoteChange(ClipCollection collection, long video) =>
+        database.Run("INSERT OR REPLACE INTO changes (collection, video) VALUES (?, ?)", collection.Id, video);
+}

@@ -1,0 +1,87 @@
+using MvAdapter.Search;
+using MvAdapter.Video;
+
+namespace MvAdapter.Server;
+
+/// <summary>What clips are wanted.</summary>
+/// <param name="Collection">Of which collection.</param>
+/// <param name="Count">The most.</param>
+/// <param name="Filter">Of which videos.</param>
+internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter);
+
+/// <summary>
+/// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
+/// it, and then looked for by one pass through the index, on another.
+/// </summary>
+internal sealed class ClipSearch
+{
+    private readonly ClipStore store;
+    private readonly CollectionModels models;
+    private readonly BatchQueue<Question, float[]> encoding;
+    private readonly BatchQueue<(SearchScope Scope, ReadOnlyMemory<float> Query), IReadOnlyList<ClipMatch>> finding;
+
+    public ClipSearch(ClipStore store, CollectionModels models, ServerOptions options, ServerMetrics metrics)
+    {
+        (this.store, this.models) = (store, models);
+        encoding = new(options.MaxWaiting, options.BatchSize) { OnBatch = size => metrics.EncodeBatches.Observe(size) };
+        finding = new(options.MaxWaiting, options.BatchSize) { OnBatch = size => metrics.FindBatches.Observe(size) };
+        metrics.Gauge("mvadapter_queue_length", "Queries that wait for the model.", () => encoding.Length);
+    }
+
+    /// <summary>The clips that fit some words best.</summary>
+    public Task<IReadOnlyList<ClipMatch>> ByText(SearchScope scope, string words, CancellationToken cancellation) =>
+        ByQuestion(scope, new Question(scope.Collection, Words: words), cancellation);
+
+    /// <summary>The clips most like a video that was read.</summary>
+    public Task<IReadOnlyList<ClipMatch>> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation) =>
+        ByQuestion(scope, new Question(scope.Collection, Video: video), cancellation);
+
+    /// <summary>The clips most like one of the collection, which is not among them.</summary>
+    public async Task<IReadOnlyList<ClipMatch>> ByClip(SearchScope scope, long clip, ClipVectors vector, CancellationToken cancellation)
+    {
+        var found = await finding.Ask((scope with { Count = scope.Count + 1 }, vector[0]), cancellation).ConfigureAwait(false);
+        return [.. found.Where(match => match.Clip.Id != clip).Take(scope.Count)];
+    }
+
+    /// <summary>Loads the models of collections that are new.</summary>
+    public Task RefreshModels(CancellationToken cancellation) => encoding.Ask(new Question(null), cancellation);
+
+    /// <summary>Encodes, on the calling thread, until it is cancelled: the model's thread.</summary>
+    public void RunModel(CancellationToken cancellation) => encoding.Run(question => question.Collection, (collection, jobs) =>
+    {
+        if (collection is null)
+        {
+            models.Refresh(cancellation);
+            foreach (var job in jobs) job.Complete([]);
+            return;
+        }
+        // It may have gone while they waited.
+        var encoder = models.Find(collection.Collection.Id)?.Encoder ?? throw new NotFoundException($"there is no collection {collection.Collection.Id} any more");
+        var texts = jobs.Where(job => job.Input.Words is not null).ToList();
+        if (texts.Count > 0)
+        {
+            var rows = encoder.EncodeTexts([.. texts.Select(job => job.Input.Words!)], cancellation);
+            foreach (var (i, job) in texts.Index()) job.Complete(rows[(i * encoder.Width)..((i + 1) * encoder.Width)]);
+        }
+        var videos = jobs.Where(job => job.Input.Video is not null).ToList();
+        foreach (var (job, encoded) in videos.Zip(encoder.EncodeVideos(videos.Select(job => job.Input.Video!)))) job.Complete(encoded.Embedding);
+    }, cancellation);
+
+    /// <summary>Looks for clips, on the calling thread, until it is cancelled.</summary>
+    public void RunIndex(CancellationToken cancellation) => finding.Run(search => search.Scope, (scope, jobs) =>
+    {
+        var collection = scope.Collection.Collection;
+        float[] queries = [.. jobs.SelectMany(job => job.Input.Query.ToArray())];
+        var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
+        foreach (var (job, found) in jobs.Zip(store.Search(collection, vectors, scope.Count, scope.Filter, cancellation))) job.Complete(found);
+    }, cancellation);
+
+    private async Task<IReadOnlyList<ClipMatch>> ByQuestion(SearchScope scope, Question question, CancellationToken cancellation)
+    {
+        var query = await encoding.Ask(question, cancellation).ConfigureAwait(false);
+        return await finding.Ask((scope, query), cancellation).ConfigureAwait(false);
+    }
+
+    // Words or a video; of no collection, that new ones be loaded.
+    private sealed record Question(CollectionModelState? Collection, string? Words = null, VideoFrames? Video = null);
+}

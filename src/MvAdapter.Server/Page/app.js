@@ -1,0 +1,222 @@
+import { clock, fault, playOnHover, Player } from "/player.js";
+
+const $ = id => document.getElementById(id);
+const [form, words, tasks, status, results, notice] = ["search", "words", "collection", "status", "results", "notice"].map($);
+const number = new Intl.NumberFormat("en");
+const keyName = "mvadapter-key";
+const title = document.title;
+let index = null;
+let running = new AbortController();
+
+/** An element with its properties and children; text is always text. */
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+class Refusal extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** Asks the server; a refusal carries its sentence. */
+async function ask(address, options = {}) {
+  const key = sessionStorage.getItem(keyName);
+  const headers = { ...options.headers, ...key && { Authorization: `Bearer ${key}` } };
+  const answer = await fetch(address, { ...options, headers, signal: running.signal });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refusal(answer.status, body.detail ?? `The server answered ${answer.status}`);
+  return body;
+}
+
+// ---- the page's address is the query ----
+
+function query() {
+  const parameters = new URLSearchParams(location.search);
+  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection") };
+}
+
+function go(next) {
+  const parameters = new URLSearchParams();
+  if (next.q) parameters.set("q", next.q);
+  if (next.like) parameters.set("like", next.like);
+  if (index.collections.length > 1) parameters.set("collection", tasks.value);
+  const address = parameters.size ? `/?${parameters}` : "/";
+  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  show();
+}
+
+async function show() {
+  const { q, like, collection } = query();
+  if (collection && index.collections.some(known => String(known.id) === collection)) tasks.value = collection;
+  words.value = q;
+  document.title = q ? `${q} – ${title}` : title;
+  const limit = new URLSearchParams({ collection: tasks.value });
+  if (!searchable()) empty();
+  else if (like) await search("Clips like the one you chose", `/api/collections/${encodeURIComponent(tasks.value)}/clips/${encodeURIComponent(like)}/similar`);
+  else if (q) await search(`“${q}”`, `/api/search?${new URLSearchParams({ q })}&${limit}`);
+  else welcome();
+}
+
+async function searchByVideo(file) {
+  if (!searchable()) return;
+  words.value = "";
+  await search(`Clips like ${file.name}`, `/api/search?${new URLSearchParams({ collection: tasks.value })}`, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+}
+
+// ---- searching ----
+
+async function search(what, address, options) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  results.setAttribute("aria-busy", "true");
+  notice.hidden = true;
+  status.textContent = options ? "Reading the video…" : "Searching…";
+  try {
+    const begun = performance.now();
+    const { results: found } = await ask(address, options);
+    const seconds = (performance.now() - begun) / 1000;
+    results.replaceChildren(...found.map(card));
+    status.textContent = found.length ? `${what}: ${found.length} clips in ${seconds.toFixed(2)} s` : "";
+    if (!found.length) tell("Nothing found", "No clip of this collection can be compared with that. Try other words, or another adapter.");
+  } catch (error) {
+    if (signal.aborted) return;
+    failed(error, () => search(what, address, options));
+  } finally {
+    if (!signal.aborted) results.removeAttribute("aria-busy");
+  }
+}
+
+function card(clip) {
+  const span = `${clock(clip.start)} – ${clock(clip.end)}`;
+  const picture = element("img", { src: clip.thumbnail, alt: "", loading: "lazy", decoding: "async" });
+  const film = element("button", { type: "button", className: "film" }, picture, element("span", { className: "time", textContent: span }));
+  film.setAttribute("aria-label", `Play ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  picture.addEventListener("error", () => { picture.hidden = true; fault(film, "The file is gone, or another one now"); });
+  film.addEventListener("click", () => player.open(clip));
+  playOnHover(film, clip);
+  const similar = element("button", { type: "button", className: "similar", textContent: "More like this" });
+  similar.setAttribute("aria-label", `More like ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  similar.addEventListener("click", () => go({ like: String(clip.clip) }));
+  return element("li", {}, film,
+    element("div", { className: "facts" },
+      element("span", { className: "name", textContent: clip.file, title: clip.path }),
+      element("span", { className: "score", textContent: clip.score.toFixed(3).replace("-", "\u2212"), title: "Cosine similarity" })),
+    similar);
+}
+
+// ---- what to say when there is nothing to show ----
+
+function tell(heading, text, ...more) {
+  results.replaceChildren();
+  notice.replaceChildren(element("h2", { textContent: heading }), element("p", {}, ...[text].flat()), ...more);
+  notice.hidden = false;
+}
+
+function welcome() {
+  running.abort();
+  results.removeAttribute("aria-busy");
+  const chosen = index.collections.find(known => String(known.id) === tasks.value);
+  status.textContent = `${number.format(chosen.clips)} clips in ${number.format(chosen.videos)} videos`;
+  tell("Which moment are you looking for?", ["Describe it in words, or drop a video to find clips like it. ", element("kbd", { textContent: "/" }), " starts a search, the arrow keys go through what was found."]);
+}
+
+function empty() {
+  status.textContent = "";
+  const problem = index.collections.find(known => String(known.id) === tasks.value)?.problem;
+  if (problem) return tell("This collection cannot be searched", problem);
+  tell("There are no videos in this index yet", "Add some, then load this page again:", element("code", { textContent: index.fill }));
+}
+
+function failed(error, again) {
+  status.textContent = "";
+  if (error.status === 401) return askForKey(again);
+  const [heading, text] = error instanceof Refusal
+    ? [error.status === 503 ? "The server is busy" : "That did not work", error.message]
+    : ["The server does not answer", "Is it still running? Start it again by ./run serve, then try again."];
+  const button = element("button", { type: "button", className: "solid", textContent: "Try again" });
+  button.addEventListener("click", again);
+  tell(heading, text, button);
+}
+
+function askForKey(again) {
+  const access = $("access");
+  notice.hidden = true;
+  results.replaceChildren();
+  access.hidden = false;
+  $("key").focus();
+  access.onsubmit = event => {
+    event.preventDefault();
+    sessionStorage.setItem(keyName, $("key").value.trim());
+    $("key").value = "";
+    access.hidden = true;
+    again();
+  };
+}
+
+const searchable = () => index.collections.some(known => String(known.id) === tasks.value && known.clips > 0 && !known.problem);
+
+// ---- keys, files, beginning ----
+
+const player = new Player($("player"), clip => go({ like: String(clip.clip) }));
+
+form.addEventListener("submit", event => {
+  event.preventDefault();
+  if (index) go({ q: words.value.trim() });
+});
+tasks.addEventListener("change", () => go({ q: words.value.trim() }));
+addEventListener("popstate", () => { if (index) show(); });
+
+addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("player").open) return;
+  const films = [...results.querySelectorAll(".film")];
+  const at = films.indexOf(document.activeElement);
+  if (event.key === "/" && !/^(INPUT|SELECT)$/.test(document.activeElement.tagName)) words.select();
+  else if (event.key === "Escape" && at >= 0) words.select();
+  else if (event.key === "ArrowDown" && document.activeElement === words && films.length) films[0].focus();
+  else if (at >= 0 && event.key.startsWith("Arrow")) {
+    const columns = films.filter(film => film.offsetTop === films[0].offsetTop).length;
+    const to = at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (to < 0 && event.key === "ArrowUp") words.select();
+    else films[to]?.focus();
+  } else return;
+  event.preventDefault();
+});
+
+$("pick").addEventListener("click", () => $("file").click());
+$("file").addEventListener("change", () => {
+  if ($("file").files[0]) searchByVideo($("file").files[0]);
+  $("file").value = "";
+});
+const carriesFile = event => event.dataTransfer?.types.includes("Files");
+addEventListener("dragover", event => {
+  if (!carriesFile(event)) return;
+  event.preventDefault();
+  $("drop").hidden = false;
+});
+addEventListener("dragleave", event => { if (!event.relatedTarget) $("drop").hidden = true; });
+addEventListener("drop", event => {
+  if (!carriesFile(event)) return;
+  event.preventDefault();
+  $("drop").hidden = true;
+  if (index && event.dataTransfer.files[0]) searchByVideo(event.dataTransfer.files[0]);
+});
+
+async function begin() {
+  try {
+    index = await ask("/api/collections");
+  } catch (error) {
+    return failed(error, begin);
+  }
+  tasks.replaceChildren(...index.collections.map(known => element("option", { value: known.id, textContent: known.name })));
+  document.querySelector("header").hidden = !index.collections.some(known => known.clips > 0);
+  document.querySelector(".task").hidden = index.collections.length < 2;
+  await show();
+  if (!results.children.length && $("access").hidden) words.focus({ preventScroll: true });
+}
+
+begin();

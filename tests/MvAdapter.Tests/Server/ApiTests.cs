@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using MvAdapter.Search;
+using MvAdapter.Tests.Support;
+using MvAdapter.Video;
+
+namespace MvAdapter.Tests.Server;
+
+public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
+{
+    private sealed record Found(long Clip, float Score, string File, string Path, double Start, double End, string Video, string Thumbnail);
+
+    private sealed record Answer(long Collection, Found[] Results);
+
+    [Fact]
+    public async Task Words_find_what_the_library_finds_in_each_collection()
+    {
+        using var running = index.Serve();
+        using var store = ClipStore.Open(index.Path);
+        foreach (var collection in store.Collections())
+        {
+            using var encoder = VideoTextEncoder.Load(collection.Model.ToSource());
+            var expected = new Searcher(store, collection, encoder).ByText("a dog is running", 3);
+            var answer = await Get(running, $"/api/search?q=a+dog+is+running&k=3&collection={collection.Id}");
+            Assert.Equal(expected.Select(match => match.Clip.Id), answer.Results.Select(found => found.Clip));
+            foreach (var (match, found) in expected.Zip(answer.Results))
+            {
+                Assert.Equal(match.Score, found.Score, 4);
+                Assert.Equal((match.Clip.Path, match.Clip.Span.Start, match.Clip.Span.End), (found.Path, found.Start, found.End));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_video_that_is_sent_finds_itself_and_a_clip_finds_others()
+    {
+        using var running = index.Serve();
+        using var body = new StreamContent(File.OpenRead(index.Video("mandelbrot"))) { Headers = { ContentType = new("video/mp4") } };
+        using var sent = await running.Client.PostAsync(new Uri("/api/search?collection=1&k=1", UriKind.Relative), body);
+        var best = Assert.Single((await sent.Content.ReadFromJsonAsync<Answer>())!.Results);
+        Assert.Equal("mandelbrot.mp4", best.File);
+
+        var similar = await Get(running, $"/api/collections/1/clips/{best.Clip}/similar?k=100");
+        Assert.Equal(6, similar.Results.Length);
+        Assert.DoesNotContain(similar.Results, found => found.Clip == best.Clip);
+        Assert.Empty((await Get(running, $"/api/collections/1/clips/{best.Clip}/similar?tag=none")).Results);
+    }
+
+    [Fact]
+    public async Task A_clip_has_a_picture_and_its_video_comes_in_ranges()
+    {
+        using var running = index.Serve();
+        var found = (await Get(running, "/api/search?q=x&k=1&collection=2")).Results[0];
+        var whole = await File.ReadAllBytesAsync(found.Path);
+        using var request = new HttpRequestMessage(HttpMethod.Get, found.Video);
+        request.Headers.Range = new(10, 19);
+        using var part = await running.Client.SendAsync(request);
+        Assert.Equal(HttpStatusCode.PartialContent, part.StatusCode);
+        Assert.Equal("video/mp4", part.Content.Headers.ContentType!.MediaType);
+        Assert.Equal(whole[10..20], await part.Content.ReadAsByteArrayAsync());
+        using var head = await running.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, found.Video));
+        Assert.Equal(whole.Length, head.Content.Headers.ContentLength);
+
+        var picture = await running.Client.GetByteArrayAsync(new Uri(found.Thumbnail, UriKind.Relative));
+        Assert.Equal([0xFF, 0xD8], picture[..2]);
+        Assert.Equal(picture, await running.Client.GetByteArrayAsync(new Uri(found.Thumbnail, UriKind.Relative)));
+    }
+
+    [Fact]
+    public async Task The_index_tells_what_it_holds_and_takes_up_what_is_added()
+    {
+        using var growing = new VideoIndex();
+        using var running = growing.Serve();
+        using var before = await Json(running, "/api/collections");
+        Assert.Equal(["zero-shot clip", "red"], before.RootElement.GetProperty("collections").EnumerateArray().Select(item => item.GetProperty("name").GetString()));
+        Assert.Equal(7, before.RootElement.GetProperty("collections")[0].GetProperty("clips").GetInt32());
+
+        Ffmpeg.Make(growing.Video("new"), "color=blue:s=64x48:r=10", "-t", "2", "-pix_fmt", "yuv420p");
+        growing.Fill(growing.ZeroShot);
+        Assert.Contains((await Get(running, "/api/search?q=x&collection=1")).Results, found => found.File == "new.mp4");
+        growing.Fill(new ModelSource(growing.ZeroShot.Clip) { Adapter = Copy(growing), Frames = 3 });
+        using var after = await Json(running, "/api/collections");
+        var added = Assert.Single(after.RootElement.GetProperty("collections").EnumerateArray(), item => item.GetProperty("name").GetString() == "blue");
+        Assert.NotEmpty((await Get(running, $"/api/search?q=x&collection={added.GetProperty("id")}")).Results);
+    }
+
+    [Fact]
+    public async Task Several_collections_share_one_backbone_and_one_that_does_not_load_hinders_no_other()
+    {
+        using var broken = new VideoIndex();
+        File.Delete(broken.File("red.safetensors"));
+        using var running = broken.Serve();
+        Assert.NotEmpty((await Get(running, "/api/search?q=x&collection=1")).Results);
+        using var refused = await running.Client.GetAsync(new Uri("/api/search?q=x&collection=2", UriKind.Relative));
+        Assert.Contains("red.safetensors", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_api_describes_itself_and_counts_what_it_does()
+    {
+        using var running = index.Serve();
+        await Get(running, "/api/search?q=x&collection=1");
+        using var api = await Json(running, "/openapi/v1.json");
+        var search = api.RootElement.GetProperty("paths").GetProperty("/api/search");
+        Assert.Contains(search.GetProperty("get").GetProperty("parameters").EnumerateArray(), item => item.GetProperty("name").GetString() == "q");
+        Assert.True(search.TryGetProperty("post", out _));
+        Assert.Equal("ok\n", await running.Client.GetStringAsync(new Uri("/healthz", UriKind.Relative)));
+        Assert.Equal("ready\n", await running.Client.GetStringAsync(new Uri("/readyz", UriKind.Relative)));
+        var metrics = await running.Client.GetStringAsync(new Uri("/metrics", UriKind.Relative));
+        Assert.Contains("mvadapter_requests_total{route=\"/api/search\",status=\"200\"} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("mvadapter_encode_batch_size_bucket{le=\"1\"} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("mvadapter_index_clips{collection=\"1\"} 7\n", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Two_hundred_clients_at_once_each_get_their_own_answer()
+    {
+        using var running = index.Serve();
+        string[] questions = ["a dog", "a man is riding a bike", "the park", "a woman is talking"];
+        var alone = new Dictionary<string, Answer>();
+        foreach (var question in questions) alone[question] = await Get(running, Address(question));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 200).Select(async i => (Question: questions[i % 4], Answer: await Get(running, Address(questions[i % 4])))));
+        foreach (var (question, answer) in answers)
+        {
+            Assert.Equal(alone[question].Results.Select(found => found.Clip), answer.Results.Select(found => found.Clip));
+            Assert.Equal(alone[question].Results[0].Score, answer.Results[0].Score, 4);
+        }
+
+        static string Address(string question) => $"/api/search?q={Uri.EscapeDataString(question)}&k=3&collection=2";
+    }
+
+    [Fact]
+    public void It_ends_within_a_second_though_clients_are_connected()
+    {
+        using var running = index.Serve();
+        using var idle = new System.Net.Sockets.TcpClient("127.0.0.1", new Uri(running.Url).Port);
+        idle.GetStream().Write("POST /api/search?collection=1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: video/mp4\r\nContent-Length: 1000\r\n\r\nabc"u8);
+        Thread.Sleep(100);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        running.Stop();
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 1);
+    }
+
+    // Another adapter in all but its weights' file: other settings, so another identity.
+    private static string Copy(VideoIndex growing)
+    {
+        var path = growing.File("blue.safetensors");
+        using var clip = MvAdapter.Checkpoints.ClipCheckpoint.Load(growing.ZeroShot.Clip);
+        using var model = RetrievalModel.Create(clip, MvAdapter.Adapters.Methods.Find("adaptformer").Create(clip.Config));
+        MvAdapter.Checkpoints.AdapterCheckpoint.Save(path, model);
+        return path;
+    }
+
+    private static async Task<Answer> Get(RunningServer running, string address)
+    {
+        using var response = await running.Client.GetAsync(new Uri(address, UriKind.Relative));
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
+        return (await response.Content.ReadFromJsonAsync<Answer>())!;
+    }
+
+    private static async Task<JsonDocument> Json(RunningServer running, string address) =>
+        JsonDocument.Parse(await running.Client.GetStringAsync(new Uri(address, UriKind.Relative)));
+}
