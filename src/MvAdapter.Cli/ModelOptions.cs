@@ -8,11 +8,10 @@ namespace MvAdapter.Cli;
 /// <summary>The options that say which model to load and how to run it, shared by the commands that need one.</summary>
 internal sealed class ModelOptions
 {
-    private readonly Option<string> clip = new("--clip")
+    private readonly Option<string?> clip = new("--clip")
     {
         Description = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
         HelpName = "PATH|hf:NAME",
-        Required = true,
     };
 
     private readonly Option<string?> vocabulary = new("--vocabulary")
@@ -31,8 +30,12 @@ internal sealed class ModelOptions
     private readonly SamplingOptions sampling;
 
     /// <summary>Adds the options to a command.</summary>
-    public ModelOptions(Command command, bool withAdapter = true)
+    /// <param name="command">The command.</param>
+    /// <param name="withAdapter">Whether it takes an adapter.</param>
+    /// <param name="required">Whether the model must be named, since nothing else remembers it.</param>
+    public ModelOptions(Command command, bool withAdapter = true, bool required = true)
     {
+        clip.Required = required;
         precision.AcceptOnlyFromAmong("fp32", "bf16");
         command.Add(clip);
         command.Add(vocabulary);
@@ -47,9 +50,11 @@ internal sealed class ModelOptions
     }
 
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
-    public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation)
+    public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation) => Load(Source(parsed), cancellation);
+
+    /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
+    public static VideoTextEncoder Load(ModelSource source, CancellationToken cancellation)
     {
-        var source = Source(parsed);
         using var progress = new DownloadDisplay();
         return VideoTextEncoder.Load(source, progress, cancellation);
     }
@@ -57,23 +62,42 @@ internal sealed class ModelOptions
     /// <summary>The adapter's file; null when none is named.</summary>
     public string? Adapter(ParseResult parsed) => parsed.GetValue(adapter);
 
+    /// <summary>Whether the model is named.</summary>
+    public bool IsNamed(ParseResult parsed) => parsed.GetValue(clip) is not null;
+
     /// <summary>Sets the threads and reads the options.</summary>
     public ModelSource Source(ParseResult parsed)
     {
-        SetThreads(parsed.GetValue(threads));
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
-        return new ModelSource(parsed.GetValue(clip)!)
+        return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip)!)
         {
             Vocabulary = parsed.GetValue(vocabulary),
             Adapter = parsed.GetValue(adapter),
             AdapterConfig = AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig)),
-            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
-            Device = ParseDevice(parsed.GetValue(device)!),
             Frames = sampling.Frames(parsed),
             Words = parsed.GetValue(words),
             Strategy = sampling.Strategy(parsed),
             FramesPerSecond = sampling.FramesPerSecond(parsed),
+        });
+    }
+
+    /// <summary>Sets the threads, and the device and precision of a model that something else names.</summary>
+    public ModelSource OnThisMachine(ParseResult parsed, ModelSource source)
+    {
+        SetThreads(parsed.GetValue(threads));
+        return source with
+        {
+            Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
+            Device = ParseDevice(parsed.GetValue(device)!),
         };
+    }
+
+    /// <summary>Refuses options of the model's where the model itself is not named.</summary>
+    public void RefuseWithoutClip(ParseResult parsed)
+    {
+        Option[] model = [vocabulary, adapter, preset, adapterConfig, words, .. sampling.All];
+        if (model.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } option)
+            throw new UsageException($"{option.Name} belongs to a model: name that too by --clip, or leave both out for the index's own");
     }
 
     /// <summary>The settings that a preset or a file names; null when neither is given.</summary>

@@ -17,6 +17,8 @@ internal static class Program
             InfoCommand.Create(),
             TrainCommand.Create(),
             EvalCommand.Create(),
+            IndexCommand.Create(),
+            SearchCommand.Create(),
             PrepareCommand.Create(),
             MakeDatasetCommand.Create(),
             PretrainCommand.Create(),

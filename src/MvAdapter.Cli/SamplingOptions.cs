@@ -19,8 +19,11 @@ internal sealed class SamplingOptions
         frames = new("--frames") { Description = $"Most frames of a video (by default {before}{Usual.MaxFrames})", HelpName = "N" };
         strategy = new("--sampling") { Description = $"Which frames are taken: uniform, floor, head, tail or symmetric (by default {before}uniform)", HelpName = "NAME" };
         fps = new("--fps") { Description = $"Candidate frames per second, or all (by default {before}1)", HelpName = "N|all" };
-        foreach (var option in new Option[] { frames, strategy, fps }) command.Add(option);
+        foreach (var option in All) command.Add(option);
     }
+
+    /// <summary>The options.</summary>
+    public IReadOnlyList<Option> All => [frames, strategy, fps];
 
     /// <summary>The most frames of a video; null when it was not given.</summary>
     public int? Frames(ParseResult parsed) => parsed.GetValue(frames) is not { } count ? null

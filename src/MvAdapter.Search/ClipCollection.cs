@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using MvAdapter.Adapters;
+using MvAdapter.Video;
 
 namespace MvAdapter.Search;
 
@@ -17,7 +19,7 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
     /// <summary>The vocabulary that was named; null for the one found beside the CLIP.</summary>
     public string? Vocabulary { get; init; }
 
-    /// <summary>Which frames are taken of a clip, as <see cref="Video.FrameSampling"/> writes it.</summary>
+    /// <summary>Which frames are taken of a clip, as <see cref="FrameSampling"/> writes it.</summary>
     public required string Sampling { get; init; }
 
     /// <summary>Most tokens of a caption.</summary>
@@ -25,6 +27,40 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
 
     /// <summary>How videos are cut into clips where nothing else is asked, as <see cref="ClipSplitting"/> writes it.</summary>
     public required string Splitting { get; init; }
+
+    /// <summary>What a collection of this model remembers.</summary>
+    /// <param name="source">What was loaded; its files are remembered by absolute paths.</param>
+    /// <param name="encoder">What it was loaded into.</param>
+    /// <param name="splitting">How videos are cut.</param>
+    public static CollectionModel Of(ModelSource source, VideoTextEncoder encoder, ClipSplitting splitting)
+    {
+        ArgumentNullException.ThrowIfNull(encoder);
+        return new CollectionModel(encoder.Model.Identity, encoder.Width, Absolute(source.Clip)!)
+        {
+            Adapter = Absolute(source.Adapter),
+            AdapterSettings = source.AdapterConfig?.ToJson(),
+            Vocabulary = Absolute(source.Vocabulary),
+            Sampling = encoder.Sampling.ToString(),
+            Words = encoder.Words,
+            Splitting = splitting.ToString(),
+        };
+    }
+
+    /// <summary>What to load, so that queries are encoded as the clips were.</summary>
+    public ModelSource ToSource()
+    {
+        var sampling = FrameSampling.Parse(Sampling);
+        return new ModelSource(Clip)
+        {
+            Adapter = Adapter,
+            AdapterConfig = AdapterSettings is null ? null : MvAdapterConfig.FromJson(AdapterSettings, "the index"),
+            Vocabulary = Vocabulary,
+            Words = Words,
+            Frames = sampling.MaxFrames,
+            Strategy = sampling.Strategy,
+            FramesPerSecond = sampling.FramesPerSecond,
+        };
+    }
 
     /// <summary>Refuses vectors of another model, with both named.</summary>
     /// <param name="other">The model that made them.</param>
@@ -36,6 +72,9 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
             throw new MvAdapterException($"{TextForMessage.Quote(what)} belongs to the model {other.Backbone}+{other.Adapter}, "
                 + $"but the collection to {Identity.Backbone}+{Identity.Adapter}: vectors of two models cannot be compared");
     }
+
+    // What is no file stays as it is: hf:owner/name.
+    private static string? Absolute(string? path) => Path.Exists(path) ? Path.GetFullPath(path) : path;
 }
 
 /// <summary>The clips of one model in a store.</summary>

@@ -35,8 +35,14 @@ public sealed record ClipSplitting
     internal const double MinSeconds = 0.5;
 
     /// <summary>The distance from one clip's start to the next one's.</summary>
-    internal double Step => Seconds - Overlap >= MinSeconds ? Seconds - Overlap
-        : throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
+    internal double Step => Seconds - Overlap;
+
+    /// <summary>Refuses clips that would hardly go forward.</summary>
+    /// <exception cref="UsageException">The overlap leaves too little.</exception>
+    public void CheckOverlap()
+    {
+        if (Step < MinSeconds) throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
+    }
 
     /// <summary>Reads what <see cref="ToString"/> writes.</summary>
     public static ClipSplitting Parse(string text)
@@ -58,6 +64,7 @@ public sealed record ClipSplitting
                 _ => throw Unknown(text),
             };
         }
+        splitting.CheckOverlap();
         return splitting;
     }
 

@@ -1,3 +1,4 @@
+using MvAdapter.Clip;
 using MvAdapter.Video;
 
 namespace MvAdapter.Search;
@@ -14,18 +15,21 @@ public sealed class Indexer
     private readonly ClipCollection collection;
     private readonly VideoTextEncoder encoder;
     private readonly IndexPlanner planner;
+    private readonly VideoReader reader;
 
     /// <summary>Makes an indexer of a collection with an encoder of its model.</summary>
     /// <exception cref="MvAdapterException">The encoder has another model, or samples otherwise.</exception>
     public Indexer(ClipStore store, ClipCollection collection, VideoTextEncoder encoder, IndexOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(encoder);
-        collection.Model.RefuseOther(EncoderIdentity.Of(encoder));
+        collection.Model.RefuseOther(encoder.Model.Identity, "what was loaded");
         if (encoder.Sampling.ToString() != collection.Model.Sampling)
             throw new UsageException($"the collection was encoded with \"{collection.Model.Sampling}\", not \"{encoder.Sampling}\"; "
-                + "leave out --frames, --fps and --sampling, or use another index");
+                + "leave out --clip, --frames, --fps and --sampling, or use another index");
         (this.store, this.collection, this.encoder) = (store, collection, encoder);
-        planner = new IndexPlanner(store, collection, options ?? new IndexOptions());
+        options ??= new IndexOptions();
+        planner = new IndexPlanner(store, collection, options);
+        reader = new VideoReader(new ImageProcessor(encoder.Reader.ImageSize), encoder.Sampling, parallelism: options.Decoders);
     }
 
     /// <summary>Indexes files, told one after another by absolute path, in the order in which they come.</summary>
@@ -37,7 +41,7 @@ public sealed class Indexer
         ArgumentNullException.ThrowIfNull(done);
         var pending = new Queue<PlannedVideo>();
         var plans = Prefetch.From(files.Select(file => planner.Plan(file, cancellation)), FilesAhead, cancellation);
-        foreach (var encoded in encoder.EncodeVideos(Clips(plans, pending, done), cancellation))
+        foreach (var encoded in encoder.EncodeVideos(reader.Read(Clips(plans, pending, done), cancellation)))
         {
             var video = pending.Peek();
             video.Add(encoded);

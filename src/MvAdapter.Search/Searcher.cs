@@ -20,7 +20,8 @@ public sealed class Searcher
     /// <exception cref="MvAdapterException">The encoder has another model.</exception>
     public Searcher(ClipStore store, ClipCollection collection, VideoTextEncoder encoder)
     {
-        collection.Model.RefuseOther(EncoderIdentity.Of(encoder));
+        ArgumentNullException.ThrowIfNull(encoder);
+        collection.Model.RefuseOther(encoder.Model.Identity, "what was loaded");
         (this.store, this.collection, this.encoder) = (store, collection, encoder);
     }
 

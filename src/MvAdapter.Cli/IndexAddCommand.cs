@@ -1,0 +1,106 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using MvAdapter.Search;
+
+namespace MvAdapter.Cli;
+
+/// <summary><c>index add</c>: new and changed videos are cut into clips, encoded and kept.</summary>
+internal static class IndexAddCommand
+{
+    public static Command Create()
+    {
+        var command = new Command("add", """
+            Adds videos to an index. What is unchanged since the last time is not touched; a moved file is found again by its content.
+            Stop it when you like and run it again: every finished video is kept.
+
+            Examples:
+              ./run index add ~/videos --clip hf:openai/clip-vit-base-patch16 --adapter adapter.safetensors
+              ./run index add lecture.mp4 --scenes --tag lectures --index lectures.db
+            """);
+        var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth", Arity = ArgumentArity.OneOrMore };
+        command.Add(paths);
+        var location = new IndexLocation(command);
+        var seconds = new Option<double?>("--clip-seconds") { Description = "Length of a clip, with --scenes the most; 0 for whole videos (by default as before, else 10)", HelpName = "S" };
+        var overlap = new Option<double?>("--overlap") { Description = "By how much clips overlap (by default as before, else 0)", HelpName = "S" };
+        var scenes = new Option<bool>("--scenes") { Description = "Let clips end where the picture changes at once; decodes every video twice" };
+        var tags = new Option<string[]>("--tag") { Description = "A word to filter by; may be repeated", HelpName = "WORD" };
+        var workers = new Option<int?>("--workers") { Description = "Clips decoded at once (by default one a core)", HelpName = "N" };
+        var retry = new Option<bool>("--retry") { Description = "Try again what could not be encoded before" };
+        var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
+        foreach (var option in new Option[] { seconds, overlap, scenes, tags, workers, retry, json }) command.Add(option);
+        var model = new CollectionOptions(command);
+        command.Runs((parsed, cancellation) =>
+        {
+            var splitting = Splitting(parsed.GetValue(seconds), parsed.GetValue(overlap), parsed.GetValue(scenes));
+            var files = VideoFiles.Find(parsed.GetValue(paths)!);
+            if (files.Count == 0) throw new MvAdapterException($"there are no videos in {string.Join(", ", parsed.GetValue(paths)!.Select(path => TextForMessage.Quote(path)))}");
+            using var store = location.Open(parsed, StoreAccess.Create);
+            var (collection, encoder) = model.Load(parsed, store, splitting ?? new ClipSplitting(), cancellation);
+            using (encoder)
+            {
+                var indexer = new Indexer(store, collection, encoder, new IndexOptions
+                {
+                    Splitting = splitting,
+                    Tags = parsed.GetValue(tags) ?? [],
+                    RetryBad = parsed.GetValue(retry),
+                    Decoders = parsed.GetValue(workers),
+                });
+                return Run(indexer, store.Name, files, parsed.GetValue(json), cancellation);
+            }
+        });
+        return command;
+    }
+
+    // Nothing asked for: as the collection does.
+    private static ClipSplitting? Splitting(double? seconds, double? overlap, bool scenes)
+    {
+        if (seconds is null && overlap is null && !scenes) return null;
+        if (seconds == 0 && (scenes || overlap > 0)) throw new UsageException("--clip-seconds 0 takes whole videos: leave out --scenes and --overlap");
+        if (seconds == 0) return ClipSplitting.Whole;
+        var splitting = new ClipSplitting { Overlap = overlap ?? 0, Scenes = scenes };
+        if (seconds is { } length) splitting = splitting with { Seconds = length };
+        splitting.CheckOverlap();
+        return splitting;
+    }
+
+    private static int Run(Indexer indexer, string name, IReadOnlyList<string> files, bool json, CancellationToken cancellation)
+    {
+        var clock = Stopwatch.StartNew();
+        var outcomes = new List<IndexOutcome>(files.Count);
+        var clips = 0L;
+        using (var progress = Terminal.Begin("videos", files.Count))
+        {
+            indexer.Index(files, outcome =>
+            {
+                outcomes.Add(outcome);
+                clips += outcome.Clips;
+                progress.Report(outcomes.Count, string.Create(CultureInfo.InvariantCulture, $"{clips / clock.Elapsed.TotalSeconds:0.0} clips/s"));
+            }, cancellation);
+        }
+        int Count(IndexAction action) => outcomes.Count(outcome => outcome.Action == action);
+        var bad = outcomes.Where(outcome => outcome.Problem is not null).ToList();
+        if (json)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(new
+            {
+                index = name,
+                added = Count(IndexAction.Added),
+                changed = Count(IndexAction.Changed),
+                moved = Count(IndexAction.Moved),
+                unchanged = Count(IndexAction.Unchanged),
+                clips,
+                skipped = bad.Select(outcome => new { video = outcome.Path, reason = outcome.Problem }),
+                seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
+            }));
+        }
+        else
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{TextForMessage.Quote(name)}: {Count(IndexAction.Added)} videos added, {Count(IndexAction.Changed)} changed, {Count(IndexAction.Moved)} moved, {Count(IndexAction.Unchanged)} unchanged; {clips} clips encoded, {clips / clock.Elapsed.TotalSeconds:0.0} a second"));
+        }
+        foreach (var outcome in bad) Terminal.Warn($"skipped {outcome.Problem}");
+        return bad.Count > 0 ? ExitCode.Partial : ExitCode.Success;
+    }
+}

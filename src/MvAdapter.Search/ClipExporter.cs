@@ -1,0 +1,51 @@
+using System.Globalization;
+using MvAdapter.Video;
+
+namespace MvAdapter.Search;
+
+/// <summary>Writes found clips as files of their own, and their pictures, with ffmpeg.</summary>
+public sealed class ClipExporter(VideoDecoderOptions? options = null)
+{
+    private readonly VideoDecoderOptions options = options ?? new();
+
+    /// <summary>Writes a clip with its sound as an MP4 that any player takes, exactly from start to end.</summary>
+    /// <exception cref="VideoException">The clip cannot be decoded or the file not written.</exception>
+    public void Cut(IndexedClip clip, string output, CancellationToken cancellation = default) => Run(clip, clip.Span.Start, output,
+        [
+            "-t", Seconds(clip.Span.End - clip.Span.Start), "-map", "0:V:0", "-map", "0:a:0?",
+            // H.264 takes even sizes alone.
+            "-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p",
+            "-c:a", "aac", "-movflags", "+faststart", "-f", "mp4",
+        ], cancellation);
+
+    /// <summary>Writes the picture in a clip's middle as a JPEG of at most 320 pixels' width.</summary>
+    /// <exception cref="VideoException">The clip cannot be decoded or the file not written.</exception>
+    public void Thumbnail(IndexedClip clip, string output, CancellationToken cancellation = default) =>
+        Run(clip, (clip.Span.Start + clip.Span.End) / 2, output,
+            ["-map", "0:V:0", "-frames:v", "1", "-vf", "scale='min(320,iw)':-2", "-q:v", "3", "-c:v", "mjpeg", "-f", "image2", "-update", "1"], cancellation);
+
+    private void Run(IndexedClip clip, double from, string output, string[] arguments, CancellationToken cancellation)
+    {
+        if (!File.Exists(clip.Path)) throw new VideoException(clip.Path, "the file is gone; \"index prune\" takes it out of the index");
+        var partial = Path.GetFullPath(output) + ".part";
+        try
+        {
+            using (var process = new MediaProcess(options.Ffmpeg,
+                ["-v", "error", "-nostdin", "-y", "-ss", Seconds(from), .. options.Input(clip.Path), .. arguments, "file:" + partial],
+                options.Patience + TimeSpan.FromSeconds(clip.Span.End), cancellation))
+            {
+                _ = process.Fill(new byte[1]);   // it says nothing, and then ends
+                var code = process.WaitForExit(clip.Path);
+                if (code != 0 || !File.Exists(partial))
+                    throw new VideoException(clip.Path, $"no clip from {Seconds(from)} s can be written: {process.Complaint ?? $"ffmpeg ended with code {code}"}");
+            }
+            File.Move(partial, output, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
+    }
+
+    private static string Seconds(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
+}
