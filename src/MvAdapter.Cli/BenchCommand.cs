@@ -13,31 +13,45 @@ namespace MvAdapter.Cli;
 internal static class BenchCommand
 {
     private static readonly string[] Works = ["encode", "text", "train", "all"];
+    private static readonly string[] IndexWorks = ["index", "search"];
 
     public static Command Create()
     {
         var command = new Command("bench", """
             Times the model on random weights: float32 and bfloat16 alternate in one run, so that their ratio is of one machine
             in one state. The median of the repeats is shown, with the least and the most.
+            Or times an index of random vectors: index fills one, search asks it too, in turns with reading as much memory once.
 
             Examples:
               ./run bench encode
               ./run bench train --clip ViT-B/32 --videos 2 --json
+              ./run bench search --vectors 1000000 --width 512
             """);
-        var what = new Argument<string>("what") { Description = "encode (videos), text (captions), train (one step) or all", DefaultValueFactory = _ => "encode" };
+        var what = new Argument<string>("what") { Description = "encode (videos), text (captions), train (one step), all, index or search", DefaultValueFactory = _ => "encode" };
         var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
         var videos = new Option<int>("--videos") { Description = "Videos at once", DefaultValueFactory = _ => 4, HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
+        var vectors = new Option<int>("--vectors") { Description = "With index and search: how many", DefaultValueFactory = _ => 1_000_000, HelpName = "N" };
+        var width = new Option<int>("--width") { Description = "With index and search: numbers of a vector", DefaultValueFactory = _ => 512, HelpName = "N" };
+        var folder = new Option<string>("--folder") { Description = "With index and search: where the file is made for the time (by default the system's temporary folder)", DefaultValueFactory = _ => Path.GetTempPath(), HelpName = "DIR" };
         command.Add(what);
-        foreach (var option in new Option[] { clip, videos, repeats, threads, device, json }) command.Add(option);
+        foreach (var option in new Option[] { vectors, width, folder, clip, videos, repeats, threads, device, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var work = parsed.GetValue(what)!;
-            if (!Works.Contains(work)) throw new UsageException($"nothing is called '{TextForMessage.Quote(work, 40)}' to measure; there is {string.Join(", ", Works)}");
+            if (IndexWorks.Contains(work))
+            {
+                if (parsed.GetValue(vectors) < 1 || parsed.GetValue(width) is < 1 or > 2048) throw new UsageException("--vectors must be at least 1, --width from 1 to 2048");
+                if (!Directory.Exists(parsed.GetValue(folder))) throw new UsageException($"--folder {TextForMessage.Quote(parsed.GetValue(folder)!)} does not exist");
+                var result = new SearchBench(parsed.GetValue(vectors), parsed.GetValue(width), queries: 100, parsed.GetValue(folder)!).Run(work == "search", cancellation);
+                Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(result, Json) : result.ToString());
+                return ExitCode.Success;
+            }
+            if (!Works.Contains(work)) throw new UsageException($"nothing is called '{TextForMessage.Quote(work, 40)}' to measure; there is {string.Join(", ", [.. Works, .. IndexWorks])}");
             if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1) throw new UsageException("--videos and --repeats must be at least 1");
             var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!));
             var results = bench.Run(work == "all" ? Works[..^1] : [work], cancellation);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace MvAdapter.Cli;
 
@@ -10,9 +11,14 @@ internal static class ParseFault
         var command = parsed.CommandResult.Command;
         // A misspelt name says more than what is then missing because of it.
         var reason = parsed.UnmatchedTokens.Count > 0 ? Unknown(parsed.UnmatchedTokens[0], command) : parsed.Errors[0].Message;
-        var help = command is RootCommand ? "./run --help" : $"./run {command.Name} --help";
+        var help = $"./run {string.Concat(Names(parsed.CommandResult).Select(name => name + " "))}--help";
         return $"{TextForMessage.Quote(string.Join(' ', reason.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))} (see {help})";
     }
+
+    // From the outermost to the innermost, as they are typed: index add.
+    private static IEnumerable<string> Names(SymbolResult result) => result is CommandResult { Command: not RootCommand and var command }
+        ? Names(result.Parent!).Append(command.Name)
+        : [];
 
     private static string Unknown(string token, Command command)
     {

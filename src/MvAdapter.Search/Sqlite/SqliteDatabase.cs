@@ -22,17 +22,14 @@ internal sealed class SqliteDatabase : IDisposable
     public static SqliteDatabase Open(string path, StoreAccess access)
     {
         _ = Library.Value;
-        var flags = access switch
-        {
-            StoreAccess.Read => raw.SQLITE_OPEN_READONLY,
-            StoreAccess.Write => raw.SQLITE_OPEN_READWRITE,
-            _ => raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE,
-        };
+        // For reading too: a file that cannot be written is then opened for reading, and others leave no log file behind.
+        var flags = raw.SQLITE_OPEN_READWRITE | (access == StoreAccess.Create ? raw.SQLITE_OPEN_CREATE : 0);
         var code = raw.sqlite3_open_v2(System.IO.Path.GetFullPath(path), out var handle, flags, null);
         var database = new SqliteDatabase(path, handle);
         if (code == raw.SQLITE_OK)
         {
             raw.sqlite3_busy_timeout(handle, BusyMilliseconds);
+            if (access == StoreAccess.Read) database.Execute("PRAGMA query_only = ON");
             return database;
         }
         using (database) throw database.Fault(code);

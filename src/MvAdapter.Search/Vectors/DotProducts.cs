@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -19,6 +20,7 @@ internal static unsafe class DotProducts
         else OneByOne(rows, count, stride, query, products);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ByAvx512(sbyte* rows, int count, int stride, short* query, Span<float> products)
     {
         for (var row = 0; row < count; row++, rows += stride)
@@ -33,6 +35,7 @@ internal static unsafe class DotProducts
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ByAvx2(sbyte* rows, int count, int stride, short* query, Span<float> products)
     {
         for (var row = 0; row < count; row++, rows += stride)
@@ -47,6 +50,7 @@ internal static unsafe class DotProducts
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void OneByOne(sbyte* rows, int count, int stride, short* query, Span<float> products)
     {
         for (var row = 0; row < count; row++, rows += stride)
