@@ -38,6 +38,7 @@ internal static class BenchCommand
         var width = new Option<int>("--width") { Description = "With index and search: numbers of a vector", DefaultValueFactory = _ => 512, HelpName = "N" };
         var folder = new Option<string>("--folder") { Description = "With index and search: where the file is made for the time (by default the system's temporary folder)", DefaultValueFactory = _ => Path.GetTempPath(), HelpName = "DIR" };
         command.Add(what);
+        command.Add(PostgresBench.Create());
         foreach (var option in new Option[] { vectors, width, folder, clip, videos, repeats, threads, device, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
