@@ -22,14 +22,23 @@ internal sealed class SqliteDatabase : IDisposable
     public static SqliteDatabase Open(string path, StoreAccess access)
     {
         _ = Library.Value;
+        var full = System.IO.Path.GetFullPath(path);
         // For reading too: a file that cannot be written is then opened for reading, and others leave no log file behind.
-        var flags = raw.SQLITE_OPEN_READWRITE | (access == StoreAccess.Create ? raw.SQLITE_OPEN_CREATE : 0);
-        var code = raw.sqlite3_open_v2(System.IO.Path.GetFullPath(path), out var handle, flags, null);
+        var database = Open(path, full, raw.SQLITE_OPEN_READWRITE | (access == StoreAccess.Create ? raw.SQLITE_OPEN_CREATE : 0));
+        if (access != StoreAccess.Read) return database;
+        // SQLite cannot read beside writers where it may not put its log's index. A finished file it can: nobody writes there.
+        if (raw.sqlite3_exec(database.handle, "PRAGMA query_only = ON; PRAGMA schema_version") != raw.SQLITE_CANTOPEN || File.Exists(full + "-wal")) return database;
+        database.Dispose();
+        return Open(path, $"file:{Uri.EscapeDataString(full)}?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI);
+    }
+
+    private static SqliteDatabase Open(string path, string address, int flags)
+    {
+        var code = raw.sqlite3_open_v2(address, out var handle, flags, null);
         var database = new SqliteDatabase(path, handle);
         if (code == raw.SQLITE_OK)
         {
             raw.sqlite3_busy_timeout(handle, BusyMilliseconds);
-            if (access == StoreAccess.Read) database.Execute("PRAGMA query_only = ON");
             return database;
         }
         using (database) throw database.Fault(code);
@@ -109,7 +118,7 @@ internal sealed class SqliteDatabase : IDisposable
         raw.SQLITE_CORRUPT => "is damaged; see \"index verify\", or make it anew with \"index add\"",
         raw.SQLITE_BUSY or raw.SQLITE_LOCKED => $"is locked by another process for more than {BusyMilliseconds / 1000} s; try again when that has ended",
         raw.SQLITE_READONLY => "cannot be written: the file or its folder is read-only",
-        raw.SQLITE_CANTOPEN => "cannot be opened; see that its folder is there and may be read and written",
+        raw.SQLITE_CANTOPEN => "cannot be opened; see that it and its folder may be read and written",
         raw.SQLITE_FULL => "cannot be written: the disk is full",
         raw.SQLITE_IOERR => $"cannot be read or written ({Message()})",
         _ => $"the index gives an error ({Message()})",

@@ -20,20 +20,39 @@ internal static unsafe class DotProducts
         else OneByOne(rows, count, stride, query, products);
     }
 
+    // Four rows at once: each piece of the query is loaded once for all, and their sums do not wait for one another.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ByAvx512(sbyte* rows, int count, int stride, short* query, Span<float> products)
     {
-        for (var row = 0; row < count; row++, rows += stride)
+        var row = 0;
+        for (; row + 4 <= count; row += 4, rows += 4 * stride)
         {
-            Vector512<int> even = default, odd = default;
-            for (var i = 0; i < stride; i += 64)
+            Vector512<int> first = default, second = default, third = default, fourth = default;
+            sbyte* a = rows, b = a + stride, c = b + stride, d = c + stride;
+            for (var i = 0; i < stride; i += 32)
             {
-                even += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(rows + i)), Vector512.Load(query + i));
-                odd += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(rows + i + 32)), Vector512.Load(query + i + 32));
+                var part = Vector512.Load(query + i);
+                first += Product512(a + i, part);
+                second += Product512(b + i, part);
+                third += Product512(c + i, part);
+                fourth += Product512(d + i, part);
             }
-            products[row] = Vector512.Sum(even + odd);
+            products[row] = Vector512.Sum(first);
+            products[row + 1] = Vector512.Sum(second);
+            products[row + 2] = Vector512.Sum(third);
+            products[row + 3] = Vector512.Sum(fourth);
+        }
+        for (; row < count; row++, rows += stride)
+        {
+            var sum = Vector512<int>.Zero;
+            for (var i = 0; i < stride; i += 32) sum += Product512(rows + i, Vector512.Load(query + i));
+            products[row] = Vector512.Sum(sum);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Product512(sbyte* codes, Vector512<short> query) =>
+        Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(codes)), query);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ByAvx2(sbyte* rows, int count, int stride, short* query, Span<float> products)

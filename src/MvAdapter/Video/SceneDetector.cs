@@ -7,7 +7,7 @@ namespace MvAdapter.Video;
 internal sealed class SceneDetector(VideoDecoderOptions options)
 {
     // ffmpeg's manual recommends 0.3 to 0.5; small pictures show a cut as well as large ones and cost less.
-    private const string Filter = "scale=160:-2,select='gt(scene,0.3)',metadata=print:file=pipe\\:1";
+    private const string Filter = "scale=160:-2,select='gt(scene,0.3)',metadata=print:file=-";
     private const int MaxAnswer = 1 << 24;
 
     /// <summary>When the changes show, ascending, in seconds from the first frame.</summary>

@@ -34,6 +34,9 @@ internal sealed class SmallDisk : IDisposable
         }
     }
 
+    /// <summary>From now on nothing on it can be changed, not even by root.</summary>
+    public void ForbidWriting() => Assert.True(Run("mount", "-o", "remount,ro", Path));
+
     /// <summary>Gives the room back.</summary>
     public void Free() => File.Delete(Ballast);
 

@@ -1,0 +1,172 @@
+using System.Text.Json;
+using MvAdapter.Search;
+using MvAdapter.Tests.Support;
+
+namespace MvAdapter.Tests.Search;
+
+/// <summary><c>index</c> and <c>search</c> from outside, with a model and videos of the test's own.</summary>
+[Collection("Command line")]
+public sealed class IndexCommandTests(TinyClip clip) : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    private string Index => folder.File("index.db");
+
+    private string Videos => folder.File("videos");
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void What_changed_is_encoded_and_the_rest_is_left_alone()
+    {
+        var (red, blue, green) = (Video("red.mp4", "color=red"), Video("sub/blue.mp4", "color=blue"), Video("green.mp4", "color=green"));
+        File.SetLastWriteTimeUtc(blue, new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        Assert.Equal("3 added 0 changed 0 moved 0 unchanged 4 clips", Add("--clip", clip.Checkpoint, "--clip-seconds", "2"));
+        Assert.Equal("0 added 0 changed 0 moved 3 unchanged 0 clips", Add());
+
+        File.SetLastWriteTimeUtc(red, DateTime.UtcNow.AddMinutes(1));           // touched: the content is the same
+        File.Move(blue, Path.Combine(Videos, "moved.mp4"));                    // moved
+        File.Delete(green);
+        Video("green.mp4", "testsrc2", seconds: 6);                            // changed
+        Video("new.mp4", "smptebars");
+        Assert.Equal("1 added 1 changed 1 moved 1 unchanged 4 clips", Add());
+        Assert.Equal("0 added 0 changed 0 moved 4 unchanged 0 clips", Add("--tag", "colours"));
+        Assert.Equal("0 added 4 changed 0 moved 0 unchanged 4 clips", Add("--clip-seconds", "0"));
+
+        File.Delete(red);
+        Assert.Contains("the file is gone", Run("verify").Succeeds(3).Error, StringComparison.Ordinal);
+        Assert.Contains("1 of 4 videos", Run("prune").Succeeds().Output, StringComparison.Ordinal);
+        Assert.Contains("3 videos, 3 clips, no fault", Run("verify").Succeeds().Output, StringComparison.Ordinal);
+        Assert.Equal(3, Search("a man", "--tag", "colours").Count);
+        Assert.EndsWith("moved.mp4", Assert.Single(Search("a man", "--before", "2020-01-02")).File, StringComparison.Ordinal);
+        Assert.Empty(Search("a man", "--max-seconds", "1"));
+    }
+
+    [Fact]
+    public void A_bad_file_is_named_and_the_good_ones_are_kept()
+    {
+        Video("good.mp4", "testsrc");
+        var whole = File.ReadAllBytes(Video("cut.mp4", "testsrc2"));
+        File.WriteAllBytes(Path.Combine(Videos, "cut.mp4"), whole[..(whole.Length / 2)]);
+        folder.Write("videos/text.mp4", "no video at all");
+        folder.Write("videos/empty.mp4", "");
+        string[] add = ["index", "add", Videos, "--index", Index];
+        var result = CommandLine.Run([.. add, "--clip", clip.Checkpoint]).Succeeds(3);
+        Assert.Equal(["cut.mp4", "empty.mp4", "text.mp4"], Skipped(result));
+        Assert.EndsWith("good.mp4", Assert.Single(Search("a man")).File, StringComparison.Ordinal);
+        Assert.Contains("1 videos, 1 clips", Run("info").Succeeds().Output, StringComparison.Ordinal);
+
+        // Nothing is tried again, and nothing is forgotten.
+        result = CommandLine.Run(add).Succeeds(3);
+        Assert.Contains("4 unchanged", result.Output, StringComparison.Ordinal);
+        Assert.Equal(["cut.mp4", "empty.mp4", "text.mp4"], Skipped(result));
+        Video("cut.mp4", "testsrc2");
+        Assert.Contains("1 changed, 0 moved, 3 unchanged", CommandLine.Run(add).Succeeds(3).Output, StringComparison.Ordinal);
+        Assert.Contains("no fault", Run("verify").Succeeds().Output, StringComparison.Ordinal);
+
+        static IEnumerable<string> Skipped(CommandResult result) => result.Error.TrimEnd('\n').Split('\n')
+            .Select(line => Path.GetFileName(line[..line.IndexOf(".mp4", StringComparison.Ordinal)]) + ".mp4").Order(StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public void Hostile_names_are_found_cut_and_pictured()
+    {
+        string[] names = ["it's \"quoted\".mp4", "two\nlines.mp4", "'; DROP TABLE videos; --.mp4", "-y.mp4", "%d.mp4", "猫 😀.mp4"];
+        foreach (var (i, name) in names.Index()) Video(name, $"testsrc2=size=5{2 * (i % 5)}x48");
+        Assert.Equal("6 added 0 changed 0 moved 0 unchanged 6 clips", Add("--clip", clip.Checkpoint, "--tag", "'; --"));
+        var found = Search("a man", "--cut", folder.File("cut"), "--thumbnails", folder.File("cut"), "--tag", "'; --", "--folder", Videos);
+        Assert.Equal(names.Order(StringComparer.Ordinal), found.Select(match => Path.GetFileName(match.File)).Order(StringComparer.Ordinal));
+        var written = Directory.GetFiles(folder.File("cut"));
+        Assert.Equal(12, written.Length);
+        Assert.All(written, file => Assert.True(new FileInfo(file).Length > 300));
+        var table = CommandLine.Run("search", "a man", "--index", Index).Succeeds().Output.TrimEnd('\n').Split('\n');
+        Assert.Equal(6, table.Length);
+        Assert.Contains(table, line => line.EndsWith("two\\x0alines.mp4", StringComparison.Ordinal) && line.Contains("  00:00-00:03  ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_video_finds_itself_and_its_captions()
+    {
+        var red = Video("red.mp4", "color=red");
+        Video("test.mp4", "testsrc");
+        Add("--clip", clip.Checkpoint);
+        var first = Search("--video", red)[0];
+        Assert.Equal(red, first.File);
+        Assert.Equal(1, first.Score, 4);
+        var captions = folder.Write("captions.txt", "a man\na dog\na woman is talking\n");
+        using var ranked = JsonDocument.Parse(CommandLine.Run("search", "--video", red, "--captions", captions, "--index", Index, "--json", "-k", "2").Succeeds().Output);
+        Assert.Equal(2, ranked.RootElement.GetArrayLength());
+        Assert.True(ranked.RootElement[0].GetProperty("score").GetDouble() >= ranked.RootElement[1].GetProperty("score").GetDouble());
+    }
+
+    [Fact]
+    public void Another_model_has_a_collection_of_its_own()
+    {
+        Video("red.mp4", "color=red");
+        var adapter = folder.File("adapter.safetensors");
+        TinyClip.WriteAdapter(adapter, clip.Config);
+        Add("--clip", clip.Checkpoint);
+        CommandLine.Run("search", "a man", "--index", Index, "--clip", clip.Checkpoint, "--adapter", adapter).Fails(1, "has no clips of the model");
+        Add("--clip", clip.Checkpoint, "--adapter", adapter);
+        CommandLine.Run("search", "a man", "--index", Index).Fails(2, "several collections");
+        CommandLine.Run("search", "a man", "--index", Index, "--collection", "3").Fails(2, "no collection 3");
+        CommandLine.Run("search", "a man", "--index", Index, "--adapter", adapter).Fails(2, "--adapter belongs to a model");
+        Assert.Single(Search("a man", "--collection", "2"));
+        Assert.Contains(adapter, Run("collections").Succeeds().Output, StringComparison.Ordinal);
+
+        // The model's file is another one now: its vectors would not fit the index any more.
+        using (var other = Clip.ClipModel.CreateRandom(clip.Config, 2))
+        using (var model = RetrievalModel.Create(other, new Adapters.MvAdapterMethod(clip.Config, TinyClip.AdapterSettings)))
+            Checkpoints.AdapterCheckpoint.Save(adapter, model);
+        var result = CommandLine.Run("search", "a man", "--index", Index, "--collection", "2");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
+    public void Without_a_name_the_index_lies_in_the_data_folder()
+    {
+        Video("red.mp4", "color=red");
+        var home = ("XDG_DATA_HOME", folder.File("data"));
+        Directory.CreateDirectory(folder.File("data"));
+        CommandLine.RunWith([home], "search", "a man").Fails(1, "there is no such index");
+        CommandLine.RunWith([home], "index", "add", Videos).Fails(2, "name one by --clip");
+        CommandLine.RunWith([home], "index", "add", Videos, "--clip", clip.Checkpoint).Succeeds();
+        Assert.Contains("red.mp4", CommandLine.RunWith([home], "search", "a man").Succeeds().Output, StringComparison.Ordinal);
+        Assert.True(File.Exists(folder.File("data/mvadapter/videos.mvindex.db")));
+    }
+
+    [Theory]
+    [InlineData("say what to look for", "search")]
+    [InlineData("say what to look for", "search", "words", "--video", "x.mp4")]
+    [InlineData("are empty", "search", " ")]
+    [InlineData("--count must be", "search", "words", "-k", "0")]
+    [InlineData("is no date", "search", "words", "--after", "yesterday")]
+    [InlineData("cannot overlap", "index", "add", "/", "--overlap", "10")]
+    [InlineData("at least 0.5 s", "index", "add", "/", "--clip-seconds", "-3")]
+    [InlineData("see ./run index add --help", "index", "add", "/", "--tags")]
+    public void A_wrong_call_is_one_line(string reason, params string[] arguments) => CommandLine.Run(arguments).Fails(2, reason);
+
+    private string Video(string name, string source, int seconds = 3)
+    {
+        var path = Path.Combine(Videos, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var size = source.Contains("size=", StringComparison.Ordinal) ? "" : $"{(source.Contains('=', StringComparison.Ordinal) ? ":" : "=")}size=48x48";
+        return Ffmpeg.Make(path, $"{source}{size}:r=4", "-t", $"{seconds}", "-pix_fmt", "yuv420p");
+    }
+
+    private CommandResult Run(string command) => CommandLine.Run("index", command, "--index", Index);
+
+    private string Add(params string[] options)
+    {
+        using var json = JsonDocument.Parse(CommandLine.Run(["index", "add", Videos, "--index", Index, "--json", .. options]).Succeeds().Output);
+        int Number(string name) => json.RootElement.GetProperty(name).GetInt32();
+        return $"{Number("added")} added {Number("changed")} changed {Number("moved")} moved {Number("unchanged")} unchanged {Number("clips")} clips";
+    }
+
+    private List<(string File, double Score)> Search(params string[] arguments)
+    {
+        using var json = JsonDocument.Parse(CommandLine.Run(["search", .. arguments, "--index", Index, "--json"]).Succeeds().Output);
+        return [.. json.RootElement.EnumerateArray().Select(match => (match.GetProperty("file").GetString()!, match.GetProperty("score").GetDouble()))];
+    }
+}

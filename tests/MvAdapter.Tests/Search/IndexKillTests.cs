@@ -1,0 +1,64 @@
+using MvAdapter.Search;
+using MvAdapter.Tests.Support;
+
+namespace MvAdapter.Tests.Search;
+
+/// <summary>An indexer that is killed at any moment has lost nothing that it had committed, and the next one goes on.</summary>
+[Collection("Command line")]
+[Trait("Category", "Slow")]
+public sealed class IndexKillTests(TinyClip clip)
+{
+    private const int Kills = 20;
+
+    [Fact]
+    public void Nothing_is_lost_and_nothing_is_there_twice()
+    {
+        using var folder = new TemporaryFolder();
+        CommandLine.Run("make-dataset", "moving-shapes", "--output", folder.File("shapes"), "--videos", "8", "--test-pairs", "2", "--val-pairs", "1").Succeeds();
+        var videos = folder.File("shapes/videos");
+        string[] add = ["index", "add", videos, "--index", folder.File("index.db"), "--clip", clip.Checkpoint, "--clip-seconds", "1", "--overlap", "0.5"];
+        CommandLine.Run([.. add, "--index", folder.File("whole.db")]).Succeeds();
+        var expected = Clips(folder.File("whole.db"));
+        Assert.True(expected.Count > 40);
+
+        var random = new Random(7);
+        var finished = 0;
+        HashSet<string> committed = [];
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            using (var process = CommandLine.Start(add))
+            {
+                // From before the file is there to after the last commit: a whole run takes about as long.
+                if (process.WaitForExit(random.Next(200, 1800))) finished++;
+                process.Kill();
+                process.WaitForExit();
+            }
+            if (!File.Exists(folder.File("index.db"))) continue;
+            var now = Clips(folder.File("index.db"));
+            Assert.Subset(expected, now);
+            Assert.Superset(committed, now);
+            committed = now;
+            if (committed.Count < expected.Count) continue;
+            foreach (var file in Directory.EnumerateFiles(folder.Path, "index.db*")) File.Delete(file);
+            committed = [];
+        }
+        Assert.True(finished < Kills / 2, $"{finished} of {Kills} runs ended before they were killed");
+
+        CommandLine.Run(add).Succeeds();
+        Assert.Equal(expected, Clips(folder.File("index.db")));
+        CommandLine.Run("index", "verify", "--index", folder.File("index.db")).Succeeds();
+    }
+
+    // Clips of a video are all there or none; a clip that were there twice would throw.
+    private static HashSet<string> Clips(string index)
+    {
+        using var store = ClipStore.Open(index, StoreAccess.Create);
+        Assert.Empty(store.Verify());
+        var clips = new HashSet<string>();
+        foreach (var collection in store.Collections())
+            foreach (var video in store.Videos(collection))
+                foreach (var item in store.Clips(collection, video))
+                    Assert.True(clips.Add($"{Path.GetFileName(Path.GetDirectoryName(item.Path))}/{Path.GetFileName(item.Path)} {item.Span} {Convert.ToHexString(System.Runtime.InteropServices.MemoryMarshal.AsBytes(store.FindClip(collection, item.Id)!.Value.Vector.Values.Span)[..16])}"));
+        return clips;
+    }
+}
