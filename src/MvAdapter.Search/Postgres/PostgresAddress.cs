@@ -55,7 +55,7 @@ internal sealed partial class PostgresAddress
             Set("Database", "database");
             connection.Host = parts.Groups["hosts"].Value is { Length: > 0 } hosts ? hosts : "localhost";
             if (SinglePort().Match(connection.Host) is { Success: true } single)
-                (connection.Host, connection.Port) = (single.Groups["host"].Value, int.Parse(single.Groups["port"].Value, null));
+                (connection.Host, connection.Port) = (single.Groups["host"].Value, ushort.Parse(single.Groups["port"].Value, null));
             foreach (var setting in parts.Groups["settings"].Value.Split('&', StringSplitOptions.RemoveEmptyEntries)) Apply(connection, setting);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or OverflowException)

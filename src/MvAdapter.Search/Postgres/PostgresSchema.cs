@@ -76,8 +76,9 @@ internal static class PostgresSchema
 
     private static int Check(PostgresDatabase database, PostgresSession session)
     {
-        if (session.Number("SELECT 1 WHERE to_regnamespace('mvadapter') IS NOT NULL") is null) return 0;
-        if (session.Number("SELECT 1 WHERE to_regclass('mvadapter.version') IS NOT NULL") is null)
+        // From the catalog itself: names looked up before (to_regclass) may be remembered as absent while the lock was waited for.
+        if (session.Number("SELECT 1 FROM pg_namespace WHERE nspname = 'mvadapter'") is null) return 0;
+        if (session.Number("SELECT 1 FROM pg_tables WHERE schemaname = 'mvadapter' AND tablename = 'version'") is null)
             throw Fault(database, "its schema \"mvadapter\" belongs to something else; use another database");
         var version = (int)(session.Number("SELECT number FROM mvadapter.version") ?? 0);
         return version <= Migrations.Length ? version

@@ -29,16 +29,16 @@ internal sealed class PostgresStore : ClipStore
     /// Called within the transaction that writes a video, before its commit: what it changes is committed with the video, and
     /// what it throws prevents both.
     /// </summary>
-    internal Action<PostgresSession, VideoEntry>? Writing { get; init; }
+    internal Action<PostgresSession, VideoEntry>? Writing { get; set; }
 
     /// <summary>Connects to a server.</summary>
-    public static PostgresStore OpenAddress(string address, StoreAccess access, Action<PostgresSession, VideoEntry>? writing = null)
+    public static PostgresStore OpenAddress(string address, StoreAccess access)
     {
         var database = PostgresDatabase.Open(PostgresAddress.Parse(address));
         try
         {
             PostgresSchema.Prepare(database, access);
-            return new PostgresStore(database) { Writing = writing };
+            return new PostgresStore(database);
         }
         catch
         {

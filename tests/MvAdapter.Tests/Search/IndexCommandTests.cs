@@ -1,5 +1,7 @@
 using System.Text.Json;
-using MvAdapter.Search;
+using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 
 namespace MvAdapter.Tests.Search;
@@ -115,9 +117,9 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
         Assert.Contains(adapter, Run("collections").Succeeds().Output, StringComparison.Ordinal);
 
         // The model's file is another one now: its vectors would not fit the index any more.
-        using (var other = Clip.ClipModel.CreateRandom(clip.Config, 2))
-        using (var model = RetrievalModel.Create(other, new Adapters.MvAdapterMethod(clip.Config, TinyClip.AdapterSettings)))
-            Checkpoints.AdapterCheckpoint.Save(adapter, model);
+        using (var other = ClipModel.CreateRandom(clip.Config, 2))
+        using (var model = RetrievalModel.Create(other, new MvAdapterMethod(clip.Config, TinyClip.AdapterSettings)))
+            AdapterCheckpoint.Save(adapter, model);
         var result = CommandLine.Run("search", "a man", "--index", Index, "--collection", "2");
         Assert.Equal(1, result.ExitCode);
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
