@@ -26,6 +26,7 @@ internal static class BenchCommand
         TaskBench.Create(),
         SearchBench.Create("index", "Filling an index with random vectors"),
         SearchBench.Create("search", "The same, then asking it, beside reading its memory once"),
+        PostgresBench.Create(),
         BenchServeCommand.Create(),
     };
 

@@ -47,6 +47,19 @@ internal sealed class CollectionOptions
         }
     }
 
+    /// <summary>The same collection, where no encoder is needed: a model is loaded only to learn which one it is.</summary>
+    public ClipCollection Find(ParseResult parsed, ClipStore store, ClipSplitting? adding, CancellationToken cancellation)
+    {
+        if (!model.IsNamed(parsed))
+        {
+            model.RefuseWithoutClip(parsed);
+            return Choose(store, parsed.GetValue(number));
+        }
+        var (collection, encoder) = Load(parsed, store, adding, cancellation);
+        encoder.Dispose();
+        return collection;
+    }
+
     private static ClipCollection Choose(ClipStore store, long? number)
     {
         var all = store.Collections();

@@ -22,6 +22,9 @@ internal static class IndexCommand
         Info("info", "Says what the index holds."),
         Info("collections", "Lists the collections, one for each model, with all that they remember of it."),
         Verify(),
+        IndexJobCommands.Queue(),
+        IndexJobCommands.Work(),
+        IndexJobCommands.Jobs(),
     };
 
     private static Command Prune()

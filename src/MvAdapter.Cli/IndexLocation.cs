@@ -10,8 +10,8 @@ internal sealed class IndexLocation
 
     private readonly Option<string?> index = new("--index")
     {
-        Description = $"The index: a file (by default ./{FileName} where there is one, else {FileName} in mvadapter/ of $XDG_DATA_HOME or ~/.local/share)",
-        HelpName = "FILE.db",
+        Description = $"The index: a PostgreSQL database, or a file (by default ./{FileName} where there is one, else {FileName} in mvadapter/ of $XDG_DATA_HOME or ~/.local/share)",
+        HelpName = "FILE.db|postgres://...",
     };
 
     /// <summary>Adds the option to a command.</summary>

@@ -26,7 +26,7 @@ public abstract class ClipStore : IDisposable
     {
         ArgumentNullException.ThrowIfNull(address);
         if (address.Length == 0) throw new UsageException("the index has no name; give a file or a postgres:// address");
-        return SqliteStore.OpenFile(address, access);
+        return PostgresAddress.Is(address) ? PostgresStore.OpenAddress(address, access) : SqliteStore.OpenFile(address, access);
     }
 
     /// <summary>The store in words, for messages, without any password.</summary>

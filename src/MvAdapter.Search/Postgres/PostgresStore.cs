@@ -1,0 +1,220 @@
+using Npgsql;
+
+namespace MvAdapter.Search;
+
+/// <summary>
+/// A store in a PostgreSQL database with pgvector, for many workers and servers at once. Large collections are searched
+/// through an HNSW index over 16-bit vectors, and what that finds is scored again with the 32-bit ones; small ones exactly.
+/// </summary>
+internal sealed class PostgresStore : ClipStore
+{
+    private const int PageOfVideos = 1000;
+    private const int WidestInline = 1900;   // numbers of a vector that fits a page of 8 kB
+    private const int WidestIndexed = 4000;  // pgvector's limit of an HNSW index over halfvec
+    private const string VideoRows = """
+        SELECT v.id, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags,
+            (SELECT count(*) FROM mvadapter.clips c WHERE c.collection = v.collection AND c.video = v.id)
+        FROM mvadapter.videos v WHERE v.collection = $1
+        """;
+
+    private PostgresStore(PostgresDatabase database) => Database = database;
+
+    /// <inheritdoc/>
+    public override string Name => Database.Name;
+
+    /// <summary>The database, for what else is kept there.</summary>
+    internal PostgresDatabase Database { get; }
+
+    /// <summary>
+    /// Called within the transaction that writes a video, before its commit: what it changes is committed with the video, and
+    /// what it throws prevents both.
+    /// </summary>
+    internal Action<PostgresSession, VideoEntry>? Writing { get; set; }
+
+    /// <summary>Connects to a server.</summary>
+    public static PostgresStore OpenAddress(string address, StoreAccess access)
+    {
+        var database = PostgresDatabase.Open(PostgresAddress.Parse(address));
+        try
+        {
+            PostgresSchema.Prepare(database, access);
+            return new PostgresStore(database);
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The table with a collection's clips.</summary>
+    internal static string Table(ClipCollection collection) => $"mvadapter.clips_{collection.Id}";
+
+    /// <summary>Makes a collection's HNSW index: over 16-bit vectors, half the memory of 32 bits for the same recall.</summary>
+    internal static void MakeIndex(PostgresSession session, ClipCollection collection) => session.ExecuteLong(
+        $"CREATE INDEX {IndexName(collection)} ON {Table(collection)} USING hnsw ((vector::halfvec({collection.Model.Width})) halfvec_ip_ops)");
+
+    /// <summary>The name of that index, without its schema.</summary>
+    internal static string IndexName(ClipCollection collection) => $"clips_{collection.Id}_nearest";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ClipCollection> Collections() => Database.Run(Collections);
+
+    /// <inheritdoc/>
+    public override ClipCollection AddCollection(CollectionModel model)
+    {
+        if (model.Width > WidestIndexed) throw new MvAdapterException($"{Name}: pgvector takes vectors of at most {WidestIndexed} numbers, and this model's have {model.Width}");
+        return Database.InTransaction(session =>
+        {
+            var made = session.Number("""
+                INSERT INTO mvadapter.collections (backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id
+                """, model.Identity.Backbone, model.Identity.Adapter, model.Width, model.Clip, model.Adapter, model.AdapterSettings, model.Vocabulary,
+                model.Sampling, model.Words, model.Splitting);
+            var collection = Collections(session).Single(collection => collection.Model.Identity == model.Identity);
+            if (made is not null) MakePartition(session, collection);
+            return collection;
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void RemoveCollection(ClipCollection collection) => Database.InTransaction(session =>
+    {
+        session.Execute($"DROP TABLE IF EXISTS {Table(collection)}");
+        return session.Execute("DELETE FROM mvadapter.collections WHERE id = $1", collection.Id);
+    });
+
+    /// <inheritdoc/>
+    public override CollectionInfo Info(ClipCollection collection) => Database.Run(session => session.Rows("""
+        SELECT count(*) FILTER (WHERE problem IS NULL), count(*) FILTER (WHERE problem IS NOT NULL), coalesce(sum(duration), 0),
+            (SELECT count(*) FROM mvadapter.clips WHERE collection = $1)
+        FROM mvadapter.videos WHERE collection = $1
+        """, row => new CollectionInfo(collection, row.GetInt64(0), row.GetInt64(1), row.GetInt64(3), row.GetDouble(2)), collection.Id).Single());
+
+    /// <inheritdoc/>
+    public override IndexedVideo? FindVideo(ClipCollection collection, string path) =>
+        ReadVideos($"{VideoRows} AND v.path = $2", collection.Id, path).FirstOrDefault();
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash) =>
+        ReadVideos($"{VideoRows} AND v.hash = $2", collection.Id, hash);
+
+    /// <inheritdoc/>
+    public override IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null)
+    {
+        var last = "";
+        while (true)
+        {
+            // A page at a time: whoever enumerates slowly keeps no connection.
+            var values = new List<object?> { collection.Id, last };
+            var page = ReadVideos($"{VideoRows} AND v.path > $2 {PostgresFilter.Conditions(filter, values)} ORDER BY v.path LIMIT {PageOfVideos}", [.. values]);
+            foreach (var video in page) yield return video;
+            if (page.Count < PageOfVideos) yield break;
+            last = page[^1].Entry.Path;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<IndexedClip> Clips(ClipCollection collection, IndexedVideo video) => Database.Run(session => session.Rows(
+        "SELECT id, start, \"end\" FROM mvadapter.clips WHERE collection = $1 AND video = $2 ORDER BY start, id",
+        row => new IndexedClip(row.GetInt64(0), video.Entry.Path, new ClipSpan(row.GetDouble(1), row.GetDouble(2))), collection.Id, video.Id));
+
+    /// <inheritdoc/>
+    public override (IndexedClip Clip, ClipVectors Vector)? FindClip(ClipCollection collection, long id)
+    {
+        var found = Database.Run(session => session.Rows("""
+            SELECT v.path, c.start, c."end", c.vector::real[] FROM mvadapter.clips c JOIN mvadapter.videos v ON v.id = c.video
+            WHERE c.collection = $1 AND c.id = $2
+            """, row => (Clip: new IndexedClip(id, row.GetString(0), new ClipSpan(row.GetDouble(1), row.GetDouble(2))),
+                Vector: new ClipVectors(collection.Model.Identity, collection.Model.Width, row.GetFieldValue<float[]>(3))), collection.Id, id));
+        return found.Count == 0 ? null : found[0];
+    }
+
+    /// <inheritdoc/>
+    public override bool UpdateVideo(ClipCollection collection, long id, VideoEntry entry) => Database.InTransaction(session =>
+    {
+        var changed = session.Execute("""
+            UPDATE mvadapter.videos SET path = $2, size = $3, modified = $4, hash = $5, duration = $6, splitting = $7, problem = $8, tags = $9
+            WHERE collection = $1 AND id = $10
+            """, [.. Values(collection, entry), id]);
+        if (changed > 0) Writing?.Invoke(session, entry);
+        return changed > 0;
+    });
+
+    /// <inheritdoc/>
+    public override bool RemoveVideo(ClipCollection collection, string path) =>
+        Database.Run(session => session.Execute("DELETE FROM mvadapter.videos WHERE collection = $1 AND path = $2", collection.Id, path)) > 0;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default) =>
+        new PostgresVerifier(Database, Collections()).Run(clipsChecked, cancellation);
+
+    /// <inheritdoc/>
+    protected override long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors) =>
+        Database.InTransaction(session =>
+        {
+            // The upsert locks the video's row: of two that write one path, the later waits and replaces the other's clips.
+            var id = session.Number("""
+                INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, problem, tags)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                ON CONFLICT (collection, path) DO UPDATE SET size = excluded.size, modified = excluded.modified, hash = excluded.hash,
+                    duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags
+                RETURNING id
+                """, Values(collection, entry))!.Value;
+            session.Execute("DELETE FROM mvadapter.clips WHERE collection = $1 AND video = $2", collection.Id, id);
+            if (spans.Count > 0)
+                session.Copy($"COPY {Table(collection)} ({ClipCopy.Columns}) FROM STDIN (FORMAT BINARY)", ClipCopy.Write(collection.Id, id, spans, vectors));
+            Writing?.Invoke(session, entry);
+            return id;
+        });
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation) =>
+        new PostgresSearch(Database, collection).Find(queries, count, filter, exact: false, cancellation);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) Database.Dispose();
+    }
+
+    private static List<ClipCollection> Collections(PostgresSession session) => session.Rows("""
+        SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting
+        FROM mvadapter.collections ORDER BY id
+        """, row => new ClipCollection(row.GetInt64(0), new CollectionModel(new ModelIdentity(row.GetString(1), row.GetString(2)), row.GetInt32(3), row.GetString(4))
+        {
+            Adapter = TextOrNull(row, 5),
+            AdapterSettings = TextOrNull(row, 6),
+            Vocabulary = TextOrNull(row, 7),
+            Sampling = row.GetString(8),
+            Words = row.GetInt32(9),
+            Splitting = row.GetString(10),
+        }));
+
+    private static void MakePartition(PostgresSession session, ClipCollection collection)
+    {
+        var table = Table(collection);
+        session.Execute($"CREATE TABLE {table} PARTITION OF mvadapter.clips FOR VALUES IN ({collection.Id})");
+        // By default pgvector's values leave the row when they exceed 2 kB, which 512 numbers do: every score would be another read.
+        if (collection.Model.Width <= WidestInline) session.Execute($"ALTER TABLE {table} ALTER vector SET STORAGE PLAIN");
+        MakeIndex(session, collection);
+    }
+
+    private List<IndexedVideo> ReadVideos(string sql, params object?[] values) => Database.Run(session => session.Rows(sql, row =>
+        new IndexedVideo(row.GetInt64(0), new VideoEntry(row.GetString(1))
+        {
+            Size = row.GetInt64(2),
+            Modified = new DateTime(row.GetInt64(3), DateTimeKind.Utc),
+            Hash = row.GetString(4),
+            Duration = row.GetDouble(5),
+            Splitting = row.GetString(6),
+            Problem = TextOrNull(row, 7),
+            Tags = row.GetFieldValue<string[]>(8),
+        }, (int)row.GetInt64(9)), values));
+
+    private static string? TextOrNull(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+
+    private static object?[] Values(ClipCollection collection, VideoEntry entry) =>
+        [collection.Id, entry.Path, entry.Size, entry.Modified.Ticks, entry.Hash, entry.Duration, entry.Splitting, entry.Problem, entry.Tags.ToArray()];
+}

@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Text.Json;
+using MvAdapter.Search;
+using MvAdapter.Tests.Support;
+
+namespace MvAdapter.Tests.Search;
+
+/// <summary>Workers on one index in PostgreSQL, as processes that are killed, and a server that is killed under them.</summary>
+[Collection("Command line")]
+[Trait("Category", "Slow")]
+public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDisposable
+{
+    private const int Videos = 60;
+    private readonly PostgresServer server;
+    private readonly TinyClip clip;
+    private readonly TemporaryFolder folder = new();
+    private readonly string address;
+
+    public PostgresWorkerTests(PostgresServer server, TinyClip clip)
+    {
+        (this.server, this.clip) = (server, clip);
+        address = server.Address(server.NewDatabase());
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    [SkippableFact]
+    public void Four_workers_index_every_video_once()
+    {
+        MakeVideos();
+        folder.Write("videos/text.mp4", "no video at all");
+        Queue();
+        var workers = Enumerable.Range(0, 4).Select(_ => Work("--attempts", "2", "--retry-after", "0")).ToArray();
+        foreach (var worker in workers) Assert.Contains(CommandLine.Finish(worker).ExitCode, new[] { 0, 3 });
+
+        Assert.Equal(Videos, CheckIndex());
+        var jobs = Jobs();
+        Assert.Equal((0, 0, Videos, 1), (jobs.GetProperty("ready").GetInt32(), jobs.GetProperty("taken").GetInt32(), jobs.GetProperty("done").GetInt32(), jobs.GetProperty("dead").GetInt32()));
+        Assert.Contains("text.mp4", jobs.GetProperty("jobs")[0].GetProperty("problem").GetString(), StringComparison.Ordinal);
+        Assert.Equal(Videos + 2L, Ask("SELECT sum(attempts) FROM mvadapter.jobs"));
+        CommandLine.Run("index", "jobs", "--index", address, "--retry-dead").Succeeds();
+        Assert.Equal(1, Jobs().GetProperty("ready").GetInt32());
+    }
+
+    [SkippableFact]
+    public void Killed_workers_and_a_killed_server_lose_nothing()
+    {
+        const int kills = 20;
+        MakeVideos();
+        Queue();
+        var random = new Random(5);
+        var workers = new List<Process> { Work("--lease", "1", "--attempts", "100") };
+        for (var kill = 0; kill < kills; kill++)
+        {
+            Thread.Sleep(random.Next(100, 1200));
+            if (kill % 3 == 0) server.KillAndRestart();
+            else
+            {
+                var victim = workers[random.Next(workers.Count)];
+                victim.Kill();
+                victim.WaitForExit();
+                workers.Remove(victim);
+            }
+            while (workers.Count < 2) workers.Add(Work("--lease", "1", "--attempts", "100"));
+            // Work that is done could not be lost any more.
+            if ((long)Ask("SELECT count(*) FROM mvadapter.jobs WHERE due IS NOT NULL")! == 0) Forget();
+        }
+        foreach (var worker in workers) CommandLine.Finish(worker).Succeeds();
+        CommandLine.Finish(Work()).Succeeds();
+        Assert.Equal(Videos, CheckIndex());
+    }
+
+    private void Forget() => Ask("UPDATE mvadapter.jobs SET state = 'ready', due = now(), attempts = 0; DELETE FROM mvadapter.videos");
+
+    // Videos of different content: copies would be taken for one that has moved.
+    private void MakeVideos()
+    {
+        Directory.CreateDirectory(folder.File("videos"));
+        Ffmpeg.Make(folder.File("videos/%02d.mp4"), $"testsrc2=d={Videos}:s=32x32:r=4", "-pix_fmt", "yuv420p", "-g", "4", "-f", "segment", "-segment_time", "1", "-reset_timestamps", "1");
+        Assert.Equal(Videos, Directory.GetFiles(folder.File("videos")).Length);
+    }
+
+    private void Queue() => CommandLine.Run("index", "queue", folder.File("videos"), "--index", address, "--clip", clip.Checkpoint).Succeeds();
+
+    private Process Work(params string[] options) => CommandLine.Start(["index", "work", "--index", address, "--exit-when-empty", "--threads", "1", .. options]);
+
+    private object? Ask(string sql) => server.Ask(new Uri(address).AbsolutePath[1..], sql);
+
+    private JsonElement Jobs() => JsonDocument.Parse(CommandLine.Run("index", "jobs", "--index", address, "--json").Succeeds().Output).RootElement;
+
+    // Each video has its clips once; how many videos.
+    private int CheckIndex()
+    {
+        CommandLine.Run("index", "verify", "--index", address).Succeeds();
+        using var store = ClipStore.Open(address);
+        var collection = Assert.Single(store.Collections());
+        var videos = store.Videos(collection).Where(video => video.Entry.Problem is null).ToList();
+        Assert.All(videos, video => Assert.Equal(1, video.Clips));
+        return videos.Count;
+    }
+}

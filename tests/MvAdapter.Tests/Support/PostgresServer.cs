@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using MvAdapter.Search;
+using Npgsql;
+
+namespace MvAdapter.Tests.Support;
+
+/// <summary>A PostgreSQL server of the test's own, with pgvector.</summary>
+public sealed class PostgresServer : IDisposable
+{
+    private const int Unavailable = 3;
+    private static int databases;
+    private readonly TemporaryFolder folder = new();
+    private readonly string? unavailable;
+    private readonly string? address;
+
+    public PostgresServer()
+    {
+        // Where the tests run as root, the server runs as somebody else, who must get through to its folder.
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        var (code, output, error) = Testbed("start");
+        if (code == Unavailable) unavailable = error;
+        else Assert.True(code == 0, error);
+        address = output.TrimEnd().Split('\n')[^1];
+    }
+
+    private string Process => File.ReadLines(folder.File("server/cluster/postmaster.pid")).First();
+
+    /// <summary>Skips the test where there is no such server, with the reason.</summary>
+    public void Require() => Skip.If(unavailable is not null, $"no PostgreSQL for tests: {unavailable}");
+
+    /// <summary>The address of a database, with other users, passwords and so on where given.</summary>
+    public string Address(string database, string? user = null, string? password = null)
+    {
+        var own = new Uri(address!);
+        var credentials = own.UserInfo.Split(':');
+        return $"postgres://{user ?? credentials[0]}:{password ?? credentials[1]}@{own.Host}:{own.Port}/{database}";
+    }
+
+    /// <summary>A new, empty database.</summary>
+    public string NewDatabase()
+    {
+        Require();
+        var name = $"test{Interlocked.Increment(ref databases)}";
+        Execute("postgres", $"CREATE DATABASE {name} STRATEGY file_copy");
+        return name;
+    }
+
+    /// <summary>Runs statements that give nothing.</summary>
+    public void Execute(string database, string sql) => Ask(database, sql);
+
+    /// <summary>The first row's first column.</summary>
+    public object? Ask(string database, string sql)
+    {
+        using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(PostgresAddress.Parse(Address(database)).Connection.ConnectionString) { Pooling = false }.ConnectionString);
+        connection.Open();
+        using var command = new NpgsqlCommand(sql, connection);
+        return command.ExecuteScalar();
+    }
+
+    /// <summary>Kills the server as a loss of power would, and starts it again.</summary>
+    public void KillAndRestart()
+    {
+        using (var server = System.Diagnostics.Process.GetProcessById(int.Parse(Process, null)))
+        {
+            server.Kill();
+            server.WaitForExit(TimeSpan.FromSeconds(10));
+        }
+        var (code, _, error) = Testbed("start");
+        Assert.True(code == 0, error);
+    }
+
+    public void Dispose()
+    {
+        if (unavailable is null) Testbed("stop");
+        folder.Dispose();
+    }
+
+    private (int Code, string Output, string Error) Testbed(string command)
+    {
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(Path.Combine(Fixtures.Repository, "eng/postgres-testbed"), [command, folder.File("server")]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.GetAwaiter().GetResult().Trim());
+    }
+}
