@@ -21,6 +21,7 @@ internal sealed class RunConfigOptions
         ["sampling"] = "Which frames are taken: uniform, floor, head, tail or symmetric",
         ["fps"] = "Candidate frames per second, or all",
         ["batch_size"] = "Pairs in a contrastive batch (0: 16, or all of a smaller dataset)",
+        ["chunk_size"] = "Pairs of a batch in memory at once, 0 for all: a large batch then takes time, not memory",
         ["accumulation"] = "Batches whose gradients make one step",
         ["epochs"] = "Passes over the training pairs",
         ["steps"] = "Steps of the optimiser, in place of epochs",

@@ -50,6 +50,12 @@ public sealed record RunConfig
     /// <summary>Batches whose gradients are summed before a step.</summary>
     public int Accumulation { get; init; } = 1;
 
+    /// <summary>
+    /// Pairs of a batch that are in memory at once; 0 for all. The loss is the whole batch's all the same: each part is encoded twice
+    /// (<see cref="TrainingStep"/>), so that a large contrastive batch takes time, not memory.
+    /// </summary>
+    public int ChunkSize { get; init; }
+
     /// <summary>Passes over the training pairs.</summary>
     public int Epochs { get; init; } = 5;
 
@@ -154,6 +160,7 @@ public sealed record RunConfig
         Require(Annotations.Length > 0, "annotations", "names no folder or file");
         Require(BatchSize is 0 or > 1, "batch_size", "must be at least 2: a pair is compared with the others of its batch");
         Require(Accumulation > 0, "accumulation", "must be at least 1");
+        Require(ChunkSize >= 0, "chunk_size", "must not be negative; 0 is the whole batch");
         Require(Epochs > 0, "epochs", "must be at least 1");
         Require(Steps >= 0, "steps", "must not be negative");
         Require(Frames > 0, "frames", "must be at least 1");

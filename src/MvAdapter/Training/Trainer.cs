@@ -236,9 +236,24 @@ public sealed class Trainer : IDisposable
     private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch)
     {
         using var scope = new TensorScope();
-        var input = FrameBatch.From([.. batch.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
-        var ids = Encoder.TokenRows([.. batch.Select(item => item.Pair.Caption)]);
-        return trainingStep.Accumulate(input.Pixels, input.Mask, ids, 1.0 / config.Accumulation);
+        var share = 1.0 / config.Accumulation;
+        if (config.ChunkSize == 0 || config.ChunkSize >= batch.Count)
+        {
+            var whole = Input(batch);
+            return trainingStep.Accumulate(whole.Pixels, whole.Mask, whole.Ids, share);
+        }
+        var seed = SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step).NextUInt64();
+        return trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
+        {
+            Generator.ManualSeed(seed + (ulong)i);   // the same dropout in both passes over the part
+            return Input(part);
+        }))], share);
+    }
+
+    private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)
+    {
+        var input = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
+        return new TrainingInput(input.Pixels, input.Mask, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
     }
 
     private void Validate(TrainingLog log, CancellationToken cancellation)

@@ -3,6 +3,12 @@ using MvAdapter.Torch;
 
 namespace MvAdapter.Training;
 
+/// <summary>Some pairs of a batch.</summary>
+/// <param name="Pixels">Frames [B, F, 3, S, S].</param>
+/// <param name="Mask">Frame mask [B, F], or null.</param>
+/// <param name="Ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
+public sealed record TrainingInput(Tensor Pixels, Tensor? Mask, Tensor Ids);
+
 /// <summary>One step of the optimiser over a model: forward, loss, backward, move. It knows no files and no data.</summary>
 public sealed class TrainingStep : IDisposable
 {
@@ -45,6 +51,55 @@ public sealed class TrainingStep : IDisposable
         }
         (loss * share).Backward();
         return loss.ToDouble();
+    }
+
+    /// <summary>
+    /// The same for a batch in parts, in the memory of one part (gradient caching, arXiv 2101.06983): all parts are encoded without a
+    /// graph, the loss over all of them gives each embedding's gradient, and each part is encoded once more to carry its own back.
+    /// </summary>
+    /// <param name="parts">
+    /// Each makes its part's input, twice; what it draws from the default generator must be the same both times, or dropout is not.
+    /// </param>
+    /// <param name="share">The batch's part of the step: 1 / accumulation.</param>
+    /// <returns>The batch's loss.</returns>
+    public double Accumulate(IReadOnlyList<Func<TrainingInput>> parts, double share = 1)
+    {
+        using var scope = new TensorScope();
+        var (videos, texts) = EncodeWithoutGraph(parts);
+        (videos.RequiresGrad, texts.RequiresGrad) = (true, true);
+        var loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32));
+        (loss * share).Backward();   // logit_scale has its gradient now
+        var (videoGradient, textGradient) = (videos.Grad!, texts.Grad!);
+        long first = 0;
+        foreach (var part in parts)
+        {
+            using var inner = new TensorScope();
+            var (v, t) = Encode(part());
+            var count = v.Size(0);
+            var carried = new[] { (Of: v, Gradient: videoGradient), (Of: t, Gradient: textGradient) }.Where(item => item.Of.RequiresGrad).ToList();
+            Autograd.Backward([.. carried.Select(item => item.Of)], [.. carried.Select(item => item.Gradient.Narrow(0, first, count))]);
+            first += count;
+        }
+        return loss.ToDouble();
+    }
+
+    private (Tensor Videos, Tensor Texts) EncodeWithoutGraph(IReadOnlyList<Func<TrainingInput>> parts)
+    {
+        using var noGrad = new NoGrad();
+        var encoded = new List<(Tensor Videos, Tensor Texts)>();
+        foreach (var part in parts)
+        {
+            using var inner = new TensorScope();
+            var (videos, texts) = Encode(part());
+            encoded.Add((inner.Keep(videos), inner.Keep(texts)));
+        }
+        return (Tensor.Concatenate([.. encoded.Select(item => item.Videos)]), Tensor.Concatenate([.. encoded.Select(item => item.Texts)]));
+    }
+
+    private (Tensor Videos, Tensor Texts) Encode(TrainingInput input)
+    {
+        using var mode = autocast ? new Autocast(model.Device) : null;
+        return (model.EncodeVideos(input.Pixels, input.Mask, training: true).To(DType.Float32), model.EncodeTexts(input.Ids, training: true).To(DType.Float32));
     }
 
     /// <summary>Moves the parameters by the gradients gathered, and forgets these. Returns the gradient's norm.</summary>

@@ -1,0 +1,73 @@
+using MvAdapter.Tests.Adapters;
+using MvAdapter.Tests.Support;
+using MvAdapter.Torch;
+using MvAdapter.Training;
+
+namespace MvAdapter.Tests.Training;
+
+/// <summary>A batch in parts against the batch as a whole. Alone, because dropout draws from the process's generator.</summary>
+[Collection(Alone.Name)]
+public sealed class GradientCachingTests : IDisposable
+{
+    private readonly TensorScope scope = new();
+    private readonly TinyModel tiny = new();
+
+    public void Dispose()
+    {
+        tiny.Dispose();
+        scope.Dispose();
+    }
+
+    [Theory]
+    [InlineData("mv-adapter", 1)]
+    [InlineData("mv-adapter", 2)]
+    [InlineData("full", 2)]
+    [InlineData("linear", 1)]
+    public void Parts_give_the_loss_and_the_gradients_of_the_whole(string method, int size)
+    {
+        using var model = tiny.CreateMoved(method);
+        var whole = Run(model, step => step.Accumulate(tiny.Pixels, tiny.Mask, tiny.Ids, 0.5));
+        var parts = Run(model, step => step.Accumulate(Parts(size), 0.5));
+        Compare(whole, parts);
+    }
+
+    // One part with dropout is the whole batch only when both passes over it drop the same.
+    [Fact]
+    public void Both_passes_over_a_part_drop_the_same()
+    {
+        using var model = tiny.CreateMoved("adaptformer");
+        Generator.ManualSeed(11);
+        var whole = Run(model, step => step.Accumulate(tiny.Pixels, tiny.Mask, tiny.Ids));
+        var parts = Run(model, step => step.Accumulate(Parts(3)));
+        Compare(whole, parts);
+    }
+
+    private List<Func<TrainingInput>> Parts(int size) => [.. Enumerable.Range(0, (3 + size - 1) / size).Select(i => (Func<TrainingInput>)(() =>
+    {
+        Generator.ManualSeed(11 + (ulong)i);
+        var (first, count) = (i * size, Math.Min(size, 3 - i * size));
+        return new TrainingInput(tiny.Pixels.Narrow(0, first, count), tiny.Mask.Narrow(0, first, count), tiny.Ids.Narrow(0, first, count));
+    }))];
+
+    private static (double Loss, Dictionary<string, float[]> Gradients) Run(RetrievalModel model, Func<TrainingStep, double> accumulate)
+    {
+        using var step = new TrainingStep(model, new OptimizerGroups(), static _ => 1);
+        step.Discard();
+        var loss = accumulate(step);
+        var gradients = model.TrainableParameters().Where(item => item.Value.Grad is not null).ToDictionary(item => item.Key, item => item.Value.Grad!.ToArray<float>());
+        step.Discard();
+        return (loss, gradients);
+    }
+
+    private static void Compare((double Loss, Dictionary<string, float[]> Gradients) whole, (double Loss, Dictionary<string, float[]> Gradients) parts)
+    {
+        Assert.Equal(whole.Loss, parts.Loss, 1e-5);
+        Assert.Equal(whole.Gradients.Keys.Order(StringComparer.Ordinal), parts.Gradients.Keys.Order(StringComparer.Ordinal));
+        Assert.NotEmpty(whole.Gradients);
+        foreach (var (name, expected) in whole.Gradients)
+        {
+            var most = expected.Max(Math.Abs);
+            foreach (var (a, b) in expected.Zip(parts.Gradients[name])) Assert.InRange(Math.Abs(a - b), 0, 1e-4 * most + 1e-6);
+        }
+    }
+}
