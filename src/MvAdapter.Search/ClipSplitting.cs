@@ -43,8 +43,8 @@ public sealed record ClipSplitting
     /// <exception cref="UsageException">The overlap leaves too little.</exception>
     public void CheckOverlap()
     {
-        if (Step < MinSeconds)
-            throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
+        if (Step >= MinSeconds) return;
+        throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
     }
 
     /// <summary>Reads what <see cref="ToString"/> writes.</summary>

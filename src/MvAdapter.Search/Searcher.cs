@@ -52,7 +52,8 @@ public sealed class Searcher
         var query = Encode(video, cancellation);
         var rows = encoder.EncodeTexts(captions, cancellation);
         float Score(int i) => TensorPrimitives.Dot<float>(query, rows.AsSpan(i * encoder.Width, encoder.Width));
-        return [.. captions.Select((caption, i) => new CaptionMatch(i, caption, Score(i))).OrderByDescending(match => match.Score).Take(count)];
+        var matches = captions.Select((caption, i) => new CaptionMatch(i, caption, Score(i)));
+        return [.. matches.OrderByDescending(match => match.Score).Take(count)];
     }
 
     private float[] Encode(VideoClip video, CancellationToken cancellation)
