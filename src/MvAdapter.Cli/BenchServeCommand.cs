@@ -10,8 +10,10 @@ namespace MvAdapter.Cli;
 internal static class BenchServeCommand
 {
     // Words of both parts, so that no two clients ask the same at once.
-    private static readonly string[] Subjects = ["a dog", "two children", "a man with a hat", "a red car", "someone", "a woman on a bridge", "the goalkeeper", "a cat"];
-    private static readonly string[] Actions = ["catches a ball", "walks along the beach", "talks about cooking", "turns left", "plays the piano", "opens a door", "is riding a bike", "sleeps"];
+    private static readonly string[] Subjects = ["a dog", "two children", "a man with a hat", "a red car", "someone", "a woman on a bridge",
+        "the goalkeeper", "a cat"];
+    private static readonly string[] Actions = ["catches a ball", "walks along the beach", "talks about cooking", "turns left",
+        "plays the piano", "opens a door", "is riding a bike", "sleeps"];
 
     public static Command Create()
     {
@@ -33,8 +35,10 @@ internal static class BenchServeCommand
             if (!Uri.TryCreate(parsed.GetValue(url), UriKind.Absolute, out var server)) throw new UsageException("--url takes an address such as http://127.0.0.1:7860");
             if (parsed.GetValue(clients) is < 1 or > 10_000 || parsed.GetValue(seconds) is < 1 or > 86_400) throw new UsageException("--clients takes 1 to 10000, --seconds 1 to 86400");
             using var client = new HttpClient { BaseAddress = server };
-            if ((parsed.GetValue(key) ?? Environment.GetEnvironmentVariable("MVADAPTER_KEY")) is { } given) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", given);
-            var result = Run(client, parsed.GetValue(clients), parsed.GetValue(seconds), parsed.GetValue(collection), cancellation).GetAwaiter().GetResult();
+            if ((parsed.GetValue(key) ?? Environment.GetEnvironmentVariable("MVADAPTER_KEY")) is { } given)
+                client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", given);
+            var result = Run(client, parsed.GetValue(clients), parsed.GetValue(seconds), parsed.GetValue(collection),
+                cancellation).GetAwaiter().GetResult();
             if (result.Answered == 0) throw new MvAdapterException($"no search was answered: {result.FirstFault}");
             Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(result, JsonSerializerOptions.Web) : result);
             return ExitCode.Success;
@@ -50,8 +54,9 @@ internal static class BenchServeCommand
         cancellation.ThrowIfCancellationRequested();
         var times = all.SelectMany(one => one.Milliseconds).Order().ToArray();
         double Percentile(double share) => times.Length == 0 ? 0 : times[(int)(share * (times.Length - 1))];
-        return new Load(clients, seconds, times.Length, times.Length / (double)seconds, Percentile(0.5), Percentile(0.99), all.Sum(one => one.Busy), all.Sum(one => one.Faults.Count),
-            all.SelectMany(one => one.Faults).FirstOrDefault());
+        var faults = all.SelectMany(one => one.Faults).ToList();
+        return new Load(clients, seconds, times.Length, times.Length / (double)seconds, Percentile(0.5), Percentile(0.99),
+            all.Sum(one => one.Busy), faults.Count, faults.FirstOrDefault());
     }
 
     private static async Task<Client> Ask(HttpClient http, int number, long collection, CancellationToken end)
@@ -63,7 +68,9 @@ internal static class BenchServeCommand
             var clock = Stopwatch.StartNew();
             try
             {
-                using var answer = await http.GetAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"/api/search?collection={collection}&q={Uri.EscapeDataString(words)}"), UriKind.Relative), end).ConfigureAwait(false);
+                var address = string.Create(CultureInfo.InvariantCulture,
+                    $"/api/search?collection={collection}&q={Uri.EscapeDataString(words)}");
+                using var answer = await http.GetAsync(new Uri(address, UriKind.Relative), end).ConfigureAwait(false);
                 if (answer.IsSuccessStatusCode) client.Milliseconds.Add(clock.Elapsed.TotalMilliseconds);
                 else if (answer.StatusCode == System.Net.HttpStatusCode.ServiceUnavailable)
                 {
@@ -94,9 +101,11 @@ internal static class BenchServeCommand
         public int Busy { get; set; }
     }
 
-    private sealed record Load(int Clients, int Seconds, int Answered, double PerSecond, double P50Milliseconds, double P99Milliseconds, int Busy, int Faults, string? FirstFault)
+    private sealed record Load(int Clients, int Seconds, int Answered, double PerSecond, double P50Milliseconds, double P99Milliseconds,
+        int Busy, int Faults, string? FirstFault)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-            $"{Clients} clients, {Seconds} s: {Answered} searches, {PerSecond:0.0} a second, half within {P50Milliseconds:0} ms, 99 % within {P99Milliseconds:0} ms; told to come back {Busy}, failed {Faults}");
+            $"{Clients} clients, {Seconds} s: {Answered} searches, {PerSecond:0.0} a second, half within {P50Milliseconds:0} ms, "
+            + $"99 % within {P99Milliseconds:0} ms; told to come back {Busy}, failed {Faults}");
     }
 }

@@ -44,7 +44,9 @@ internal static class ServeCommand
             };
             using var store = location.Open(parsed, StoreAccess.Read);
             using var server = new VideoServer(store, options, source => machine.Apply(parsed, source));
-            server.Run(() => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{TextForMessage.Quote(store.Name)} at {server.Url} (Ctrl-C ends it)")), cancellation);
+            server.Run(() =>
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{TextForMessage.Quote(store.Name)} at {server.Url} (Ctrl-C ends it)")), cancellation);
             return ExitCode.Success;
         });
         return command;

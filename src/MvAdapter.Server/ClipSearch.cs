@@ -56,7 +56,8 @@ internal sealed class ClipSearch
             return;
         }
         // It may have gone while they waited.
-        var encoder = models.Find(collection.Collection.Id)?.Encoder ?? throw new NotFoundException($"there is no collection {collection.Collection.Id} any more");
+        var encoder = models.Find(collection.Collection.Id)?.Encoder
+            ?? throw new NotFoundException($"there is no collection {collection.Collection.Id} any more");
         var texts = jobs.Where(job => job.Input.Words is not null).ToList();
         if (texts.Count > 0)
         {
@@ -64,7 +65,8 @@ internal sealed class ClipSearch
             foreach (var (i, job) in texts.Index()) job.Complete(rows[(i * encoder.Width)..((i + 1) * encoder.Width)]);
         }
         var videos = jobs.Where(job => job.Input.Video is not null).ToList();
-        foreach (var (job, encoded) in videos.Zip(encoder.EncodeVideos(videos.Select(job => job.Input.Video!)))) job.Complete(encoded.Embedding);
+        var embeddings = encoder.EncodeVideos(videos.Select(job => job.Input.Video!));
+        foreach (var (job, encoded) in videos.Zip(embeddings)) job.Complete(encoded.Embedding);
     }, cancellation);
 
     /// <summary>Looks for clips, on the calling thread, until it is cancelled.</summary>
@@ -73,7 +75,8 @@ internal sealed class ClipSearch
         var collection = scope.Collection.Collection;
         float[] queries = [.. jobs.SelectMany(job => job.Input.Query.ToArray())];
         var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
-        foreach (var (job, found) in jobs.Zip(store.Search(collection, vectors, scope.Count, scope.Filter, cancellation))) job.Complete(found);
+        var results = store.Search(collection, vectors, scope.Count, scope.Filter, cancellation);
+        foreach (var (job, found) in jobs.Zip(results)) job.Complete(found);
     }, cancellation);
 
     private async Task<IReadOnlyList<ClipMatch>> ByQuestion(SearchScope scope, Question question, CancellationToken cancellation)

@@ -29,12 +29,13 @@ internal sealed class CollectionModels(ClipStore store, Func<ModelSource, ModelS
     /// <summary>The state of a collection; null when it is not loaded.</summary>
     public CollectionModelState? Find(long collection) => states.GetValueOrDefault(collection);
 
-    /// <summary>Loads what has come into the index, and forgets what has gone. One that cannot be loaded does not hinder the others.</summary>
+    /// <summary>Loads what has come into the index, and forgets what has gone. One that cannot be loaded hinders no other.</summary>
     public void Refresh(CancellationToken cancellation)
     {
         var collections = store.Collections();
         foreach (var gone in states.Keys.Except(collections.Select(collection => collection.Id)).ToList())
-            if (states.TryRemove(gone, out var state) && state.Encoder is not null) Backbone(state.Collection.Model, cancellation).Remove(Task(state.Collection));
+            if (states.TryRemove(gone, out var state) && state.Encoder is not null)
+                Backbone(state.Collection.Model, cancellation).Remove(Task(state.Collection));
         foreach (var collection in collections)
             if (!states.ContainsKey(collection.Id)) states[collection.Id] = Load(collection, cancellation);
     }
@@ -58,7 +59,8 @@ internal sealed class CollectionModels(ClipStore store, Func<ModelSource, ModelS
             if (encoder.Model.Identity == model.Identity) return new CollectionModelState(collection, name, encoder, null);
             set.Remove(Task(collection));
             return new CollectionModelState(collection, name, null,
-                $"its model's files have changed since: {TextForMessage.Quote(model.Adapter ?? model.Clip)} is not what the clips were encoded with; put the old file back, or index again");
+                $"{TextForMessage.Quote(model.Adapter ?? model.Clip)} is not the model that the clips were encoded with; "
+                + "put the old file back, or index again");
         }
         catch (MvAdapterException e)
         {

@@ -18,8 +18,10 @@ internal sealed class Collections(ClipStore store, CollectionModels models)
     {
         var all = models.States;
         if (all.Count == 0) throw new NotFoundException($"the index is empty: fill it by {HowToAdd}");
-        var chosen = id is { } named ? models.Find(named) ?? throw new NotFoundException($"there is no collection {named}; /api/collections lists what there is")
-            : all.Count == 1 ? all[0] : throw new UsageException("the index has several collections: choose one by collection=ID; /api/collections lists them");
+        if (id is null && all.Count > 1)
+            throw new UsageException("the index has several collections: choose one by collection=ID; /api/collections lists them");
+        var chosen = id is { } named ? models.Find(named) : all[0];
+        if (chosen is null) throw new NotFoundException($"there is no collection {id}; /api/collections lists what there is");
         return chosen.Problem is { } problem ? throw new MvAdapterException(problem) : chosen;
     }
 
@@ -32,7 +34,8 @@ internal sealed class Collections(ClipStore store, CollectionModels models)
         lock (gate)
         {
             var states = models.States;
-            if (DateTime.UtcNow - countedAt < CountEvery && states.Select(state => state.Collection.Id).SequenceEqual(counted.Select(answer => answer.Id))) return counted;
+            var same = states.Select(state => state.Collection.Id).SequenceEqual(counted.Select(answer => answer.Id));
+            if (same && DateTime.UtcNow - countedAt < CountEvery) return counted;
             counted = [.. states.Select(Count)];
             countedAt = DateTime.UtcNow;
             return counted;
@@ -42,6 +45,7 @@ internal sealed class Collections(ClipStore store, CollectionModels models)
     private CollectionAnswer Count(CollectionModelState state)
     {
         var (info, model) = (store.Info(state.Collection), state.Collection.Model);
-        return new CollectionAnswer(state.Collection.Id, state.Name, model.Clip, model.Adapter, info.Videos, info.Bad, info.Clips, info.Seconds, state.Problem);
+        return new CollectionAnswer(state.Collection.Id, state.Name, model.Clip, model.Adapter, info.Videos, info.Bad, info.Clips,
+            info.Seconds, state.Problem);
     }
 }

@@ -18,9 +18,12 @@ internal sealed class IndexedFile(ClipStore store)
     /// <exception cref="InvalidFileException">It is another file now.</exception>
     public FileStream Open(ClipCollection collection, IndexedClip clip)
     {
-        var entry = store.FindVideo(collection, clip.Path)?.Entry ?? throw new NotFoundException($"the video of clip {clip.Id} is not in the index any more");
+        var entry = store.FindVideo(collection, clip.Path)?.Entry
+            ?? throw new NotFoundException($"the video of clip {clip.Id} is not in the index any more");
         // Size first: a pipe has none, and opening one would wait for its writer.
-        if (!File.Exists(entry.Path)) throw new NotFoundException($"{TextForMessage.Quote(entry.Path)} is not there any more; \"./run index prune\" takes it out of the index");
+        if (!File.Exists(entry.Path))
+            throw new NotFoundException(
+                $"{TextForMessage.Quote(entry.Path)} is not there any more; \"./run index prune\" takes it out of the index");
         if (Size(entry.Path) != entry.Size) throw Changed(entry);
         var handle = Open(entry);
         try
@@ -37,7 +40,8 @@ internal sealed class IndexedFile(ClipStore store)
 
     /// <summary>What kind of video a file is, by its name; nothing but a video's kind.</summary>
     public static string ContentType(string path) =>
-        Types.TryGetContentType(path, out var type) && type.StartsWith("video/", StringComparison.Ordinal) ? type : "application/octet-stream";
+        Types.TryGetContentType(path, out var type)
+            && type.StartsWith("video/", StringComparison.Ordinal) ? type : "application/octet-stream";
 
     private static SafeFileHandle Open(VideoEntry entry)
     {
@@ -51,7 +55,9 @@ internal sealed class IndexedFile(ClipStore store)
         }
     }
 
-    private static long Size(string path) => new FileInfo(path) is var file && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : file.Length;
+    private static long Size(string path) =>
+        new FileInfo(path) is var file && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : file.Length;
 
-    private static InvalidFileException Changed(VideoEntry entry) => new(entry.Path, "is not the file that was indexed; \"./run index add\" takes it in again");
+    private static InvalidFileException Changed(VideoEntry entry) =>
+        new(entry.Path, "is not the file that was indexed; \"./run index add\" takes it in again");
 }

@@ -39,9 +39,11 @@ public sealed record ServerOptions
     /// <exception cref="UsageException">Other machines could ask without a key, or a number is impossible.</exception>
     internal void Check()
     {
-        if (Port is < 0 or > 65535) throw new UsageException($"there is no port {Port}; give one from 1 to 65535, or 0 for any that is free");
+        if (Port is < 0 or > 65535)
+            throw new UsageException($"there is no port {Port}; give one from 1 to 65535, or 0 for any that is free");
         if (MaxUploadBytes < 1) throw new UsageException("the largest upload must be at least a byte");
         if (ApiKeys is null && !IPAddress.IsLoopback(Address))
-            throw new UsageException($"other machines can reach {Address}: make a key by \"./run keys FILE\" and give --api-keys FILE, or stay on 127.0.0.1");
+            throw new UsageException(
+                $"other machines can reach {Address}: make a key by \"./run keys FILE\" and give --api-keys FILE, or stay on 127.0.0.1");
     }
 }

@@ -23,7 +23,7 @@ internal sealed class Thumbnails(IndexedFile files, TemporaryFiles temporary, Se
         try
         {
             if (cache.TryGetValue(key, out picture)) return picture!;
-            picture = await Task.Factory.StartNew(() => Make(collection, clip, limit.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+            picture = await Waiting.Run(() => Make(collection, clip, limit.Token)).ConfigureAwait(false);
             return cache.Set(key, picture, new MemoryCacheEntryOptions { Size = picture.Length });
         }
         finally

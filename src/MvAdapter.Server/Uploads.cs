@@ -19,7 +19,8 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
     /// <exception cref="VideoException">It cannot be decoded, or not in time.</exception>
     public async Task<T> Read<T>(HttpContext context, VideoTextEncoder encoder, Func<VideoFrames, Task<T>> use)
     {
-        if (!places.Wait(0, context.RequestAborted)) throw new OverloadException($"{options.MaxUploads} videos are being read already: try again in a moment");
+        if (!places.Wait(0, context.RequestAborted))
+            throw new OverloadException($"{options.MaxUploads} videos are being read already: try again in a moment");
         var path = temporary.Next();
         try
         {
@@ -37,8 +38,10 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
 
     private async Task Receive(HttpContext context, string path)
     {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = options.MaxUploadBytes;
-        await using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous);
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = options.MaxUploadBytes;
+        await using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0,
+            FileOptions.Asynchronous);
         await context.Request.Body.CopyToAsync(file, context.RequestAborted).ConfigureAwait(false);
         if (file.Length == 0) throw new UsageException("the request has no body: send the video's bytes");
     }
@@ -51,8 +54,7 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
         limit.CancelAfter(options.DecodeTimeout);
         try
         {
-            // A thread of its own, since it waits for the child's pipe.
-            var frames = await Task.Factory.StartNew(() => reader.Read(new VideoClip(path), limit.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+            var frames = await Waiting.Run(() => reader.Read(new VideoClip(path), limit.Token)).ConfigureAwait(false);
             return frames.Error is { } error ? throw new VideoException(name, WithoutPath(error.Message, path)) : frames;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -63,5 +65,7 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
 
     // Where the file lay is nobody's business.
     private static string WithoutPath(string message, string path) => message
-        .Replace($"file:{path}: ", "", StringComparison.Ordinal).Replace($"{path}: ", "", StringComparison.Ordinal).Replace(path, "it", StringComparison.Ordinal);
+        .Replace($"file:{path}: ", "", StringComparison.Ordinal)
+        .Replace($"{path}: ", "", StringComparison.Ordinal)
+        .Replace(path, "it", StringComparison.Ordinal);
 }

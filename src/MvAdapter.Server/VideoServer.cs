@@ -120,7 +120,9 @@ public sealed class VideoServer : IDisposable
         }
         catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
-            throw new MvAdapterException($"cannot listen on {new IPEndPoint(options.Address, options.Port)}: {TextForMessage.Quote(e.GetBaseException().Message)}; choose another --port, or --port 0 for any that is free", e);
+            var place = new IPEndPoint(options.Address, options.Port);
+            throw new MvAdapterException($"cannot listen on {place}: {TextForMessage.Quote(e.GetBaseException().Message)}; "
+                + "choose another --port, or --port 0 for any that is free", e);
         }
     }
 
@@ -131,7 +133,8 @@ public sealed class VideoServer : IDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(Limit);
         builder.Services.AddRoutingCore().AddOpenApi(document => document.AddDocumentTransformer(Describe));
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>().Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
-        builder.Services.AddHostFiltering(filter => (filter.AllowedHosts, filter.IncludeFailureMessage) = (["localhost", "127.0.0.1", "[::1]"], false));
+        builder.Services.AddHostFiltering(filter =>
+            (filter.AllowedHosts, filter.IncludeFailureMessage) = (["localhost", "127.0.0.1", "[::1]"], false));
         builder.Services.Configure<RouteHandlerOptions>(route => route.ThrowOnBadRequest = true);   // so that Problems can say what is bad
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         AddLog(builder.Logging);
@@ -167,26 +170,33 @@ public sealed class VideoServer : IDisposable
 
     private void AddLog(ILoggingBuilder logging)
     {
-        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddFilter("Microsoft", LogLevel.Warning)
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);   // what it fails with is thrown too
         if (options.JsonLog) logging.AddJsonConsole(console => { console.UseUtcTimestamp = true; console.TimestampFormat = "o"; });
         else logging.AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss "; });
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console =>
+            console.LogToStandardErrorThreshold = LogLevel.Trace);
     }
 
     private void AddGauges(Collections collections)
     {
         metrics.Gauge("mvadapter_ready", "1 once searches are answered.", () => ready ? 1 : 0);
-        metrics.Gauge("mvadapter_index_clips", "Clips of a collection.", () => collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Clips)));
-        metrics.Gauge("mvadapter_index_videos", "Videos of a collection.", () => collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Videos)));
+        metrics.Gauge("mvadapter_index_clips", "Clips of a collection.", () =>
+            collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Clips)));
+        metrics.Gauge("mvadapter_index_videos", "Videos of a collection.", () =>
+            collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Videos)));
         metrics.Gauge("process_resident_memory_bytes", "Resident memory.", () => Environment.WorkingSet);
     }
 
-    private static Task Describe(OpenApiDocument document, Microsoft.AspNetCore.OpenApi.OpenApiDocumentTransformerContext context, CancellationToken cancellation)
+    private static Task Describe(OpenApiDocument document, Microsoft.AspNetCore.OpenApi.OpenApiDocumentTransformerContext context,
+        CancellationToken cancellation)
     {
-        document.Info = new OpenApiInfo { Title = "MvAdapter", Version = "v1", Description = "Search in videos: words, a video or a clip in, the moments that fit best out." };
+        document.Info = new OpenApiInfo { Title = "MvAdapter", Version = "v1",
+            Description = "Search in videos: words, a video or a clip in, the moments that fit best out." };
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
-        document.Components.SecuritySchemes["key"] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "A key, where the server uses keys" };
+        document.Components.SecuritySchemes["key"] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer",
+            Description = "A key, where the server uses keys" };
         document.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("key", document)] = [] }];
         return Task.CompletedTask;
     }

@@ -36,7 +36,8 @@ internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Re
 /// <param name="Clips">Clips.</param>
 /// <param name="Seconds">What the videos last together.</param>
 /// <param name="Problem">Why it cannot be searched; null when it can.</param>
-internal sealed record CollectionAnswer(long Id, string Name, string Clip, string? Adapter, long Videos, long Bad, long Clips, double Seconds, string? Problem);
+internal sealed record CollectionAnswer(long Id, string Name, string Clip, string? Adapter, long Videos, long Bad, long Clips,
+    double Seconds, string? Problem);
 
 /// <summary>The index.</summary>
 /// <param name="Index">Its name.</param>

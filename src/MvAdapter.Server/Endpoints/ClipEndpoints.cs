@@ -15,8 +15,10 @@ internal sealed class ClipEndpoints(ClipStore store, CollectionModels models, In
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapMethods(ClipAddresses.VideoRoute, Methods, Video).WithSummary("The whole video that a clip is of; takes range requests").Describe("Clips", ticket: true);
-        routes.MapMethods(ClipAddresses.ThumbnailRoute, Methods, Thumbnail).WithSummary("The picture in a clip's middle, a JPEG of at most 320 pixels' width").Describe("Clips", ticket: true);
+        routes.MapMethods(ClipAddresses.VideoRoute, Methods, Video)
+            .WithSummary("The whole video that a clip is of; takes range requests").Describe("Clips", ticket: true);
+        routes.MapMethods(ClipAddresses.ThumbnailRoute, Methods, Thumbnail)
+            .WithSummary("The picture in a clip's middle, a JPEG of at most 320 pixels' width").Describe("Clips", ticket: true);
     }
 
     private FileStreamHttpResult Video(long collection, long clip)
@@ -35,7 +37,9 @@ internal sealed class ClipEndpoints(ClipStore store, CollectionModels models, In
 
     private (ClipCollection Collection, IndexedClip Clip) Find(long collection, long clip)
     {
-        var owner = models.Find(collection)?.Collection ?? throw new NotFoundException($"there is no collection {collection}; /api/collections lists what there is");
-        return store.FindClip(owner, clip) is { } found ? (owner, found.Clip) : throw new NotFoundException($"there is no clip {clip} in collection {collection}");
+        var owner = models.Find(collection)?.Collection
+            ?? throw new NotFoundException($"there is no collection {collection}; /api/collections lists what there is");
+        return store.FindClip(owner, clip) is { } found ? (owner, found.Clip)
+            : throw new NotFoundException($"there is no clip {clip} in collection {collection}");
     }
 }

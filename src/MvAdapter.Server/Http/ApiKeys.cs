@@ -76,7 +76,8 @@ public sealed class ApiKeys
     private static byte[][] Read(string path)
     {
         using var handle = InputFile.Open(path);
-        if (RandomAccess.GetLength(handle) is var length && length > LongestFile) throw new InvalidFileException(path, "is too long to be a file of keys");
+        if (RandomAccess.GetLength(handle) is var length && length > LongestFile)
+            throw new InvalidFileException(path, "is too long to be a file of keys");
         var lines = Encoding.UTF8.GetString(InputFile.ReadBytes(handle, path, 0, (int)length)).Split('\n');
         var read = new List<byte[]>();
         foreach (var (i, line) in lines.Index())
@@ -84,7 +85,8 @@ public sealed class ApiKeys
             if (line.Trim() is not { Length: > 0 } text || text.StartsWith('#')) continue;
             read.Add(text.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, { Length: 64 } hex] && hex.All(char.IsAsciiHexDigit)
                 ? Convert.FromHexString(hex)
-                : throw new InvalidFileException(path, $"line {i + 1} is not a name and 64 hexadecimal digits; add keys by \"./run keys\""));
+                : throw new InvalidFileException(path,
+                    $"line {i + 1} is not a name and 64 hexadecimal digits; add keys by \"./run keys\""));
         }
         return read.Count > 0 ? [.. read] : throw new InvalidFileException(path, "holds no key; add one by \"./run keys\"");
     }

@@ -13,13 +13,16 @@ internal sealed class KeyGuard(RequestDelegate next, ApiKeys keys, MediaTickets 
 
     public Task InvokeAsync(HttpContext context)
     {
-        if (context.GetEndpoint()?.Metadata.GetMetadata<KeyRequired>() is not { } required || HasKey(context) || (required.Ticket && HasTicket(context))) return next(context);
+        var required = context.GetEndpoint()?.Metadata.GetMetadata<KeyRequired>();
+        if (required is null || HasKey(context) || (required.Ticket && HasTicket(context))) return next(context);
         context.Response.Headers.WWWAuthenticate = "Bearer";
-        return TypedResults.Problem("a key is required: send it as \"Authorization: Bearer KEY\"", statusCode: StatusCodes.Status401Unauthorized).ExecuteAsync(context);
+        return TypedResults.Problem("a key is required: send it as \"Authorization: Bearer KEY\"",
+            statusCode: StatusCodes.Status401Unauthorized).ExecuteAsync(context);
     }
 
     private bool HasKey(HttpContext context) =>
-        context.Request.Headers.Authorization is [{ } header] && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && keys.Accepts(header[Scheme.Length..].Trim());
+        context.Request.Headers.Authorization is [{ } header] && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            && keys.Accepts(header[Scheme.Length..].Trim());
 
     private bool HasTicket(HttpContext context) =>
         context.Request.Query[MediaTickets.Parameter] is [{ } ticket] && tickets.Accepts(context.Request.Path.Value ?? "", ticket);

@@ -16,7 +16,8 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
         try
         {
             await next(context).ConfigureAwait(false);
-            if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null } response) await Write(context, response.StatusCode, Sentence(response.StatusCode)).ConfigureAwait(false);
+            if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null } response)
+                await Write(context, response.StatusCode, Sentence(response.StatusCode)).ConfigureAwait(false);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -45,10 +46,12 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
         UsageException => (StatusCodes.Status400BadRequest, exception.Message),
         VideoException => (StatusCodes.Status422UnprocessableEntity, exception.Message),
         InvalidFileException => (StatusCodes.Status409Conflict, exception.Message),
-        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (StatusCodes.Status413PayloadTooLarge, $"the video may have at most {options.MaxUploadBytes >> 20} MB"),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
+            (StatusCodes.Status413PayloadTooLarge, $"the video may have at most {options.MaxUploadBytes >> 20} MB"),
         BadHttpRequestException bad => (bad.StatusCode, NoNumber().Match(bad.Message) is { Success: true } match
             ? $"'{match.Groups[1].Value}' is no number that fits; /openapi/v1.json says what each parameter takes" : bad.Message),
-        OperationCanceledException => (StatusCodes.Status504GatewayTimeout, $"the query took longer than {options.QueryTimeout.TotalSeconds:0} s"),
+        OperationCanceledException =>
+            (StatusCodes.Status504GatewayTimeout, $"the query took longer than {options.QueryTimeout.TotalSeconds:0} s"),
         MvAdapterException => (StatusCodes.Status500InternalServerError, exception.Message),
         _ => (StatusCodes.Status500InternalServerError, $"unexpected error; the server's log has it as request {context.TraceIdentifier}"),
     };
@@ -57,12 +60,14 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
     {
         StatusCodes.Status404NotFound => "there is nothing at this address; /openapi/v1.json lists what there is",
         StatusCodes.Status400BadRequest => "the request is addressed to another host, or cannot be read",
-        StatusCodes.Status415UnsupportedMediaType => "send the video's bytes as the body, with Content-Type: application/octet-stream or video/*",
+        StatusCodes.Status415UnsupportedMediaType =>
+            "send the video's bytes as the body, with Content-Type: application/octet-stream or video/*",
         StatusCodes.Status405MethodNotAllowed => "this address takes another method; /openapi/v1.json lists which",
         _ => ReasonPhrases.GetReasonPhrase(status),
     };
 
-    private static Task Write(HttpContext context, int status, string sentence) => TypedResults.Problem(TextForMessage.Quote(sentence, 1000), statusCode: status).ExecuteAsync(context);
+    private static Task Write(HttpContext context, int status, string sentence) =>
+        TypedResults.Problem(TextForMessage.Quote(sentence, 1000), statusCode: status).ExecuteAsync(context);
 
     // All parameters that are not text are numbers; ASP.NET names their types, which say nothing to whoever asked.
     [GeneratedRegex("^Failed to bind parameter .* from \"(.*)\"\\.$", RegexOptions.Singleline)]

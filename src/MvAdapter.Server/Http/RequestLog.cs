@@ -19,7 +19,8 @@ internal sealed partial class RequestLog(RequestDelegate next, ServerMetrics met
         {
             var (time, status) = (Stopwatch.GetElapsedTime(start), context.Response.StatusCode);
             metrics.Answered((context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "none", status, time);
-            Answered(context.Request.Method, TextForMessage.Quote(context.Request.Path.Value ?? "", 200), status, time.TotalMilliseconds, context.TraceIdentifier);
+            Answered(context.Request.Method, TextForMessage.Quote(context.Request.Path.Value ?? "", 200), status, time.TotalMilliseconds,
+                context.TraceIdentifier);
         }
     }
 

@@ -23,7 +23,8 @@ internal sealed class ServerMetrics
     public void Gauge(string name, string help, Func<double> value) => Gauge(name, help, () => [("", value())]);
 
     /// <summary>Adds numbers with labels that are read when they are asked for; before the server starts.</summary>
-    public void Gauge(string name, string help, Func<IEnumerable<(string Labels, double Value)>> values) => gauges.Add((name, help, values));
+    public void Gauge(string name, string help, Func<IEnumerable<(string Labels, double Value)>> values) =>
+        gauges.Add((name, help, values));
 
     /// <summary>Counts a request that has been answered. The route is a pattern of ours, never what was asked.</summary>
     public void Answered(string route, int status, TimeSpan time)
@@ -53,5 +54,6 @@ internal sealed class ServerMetrics
         return text.ToString();
     }
 
-    private static void Head(StringBuilder text, string name, string kind, string help) => text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    private static void Head(StringBuilder text, string name, string kind, string help) =>
+        text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {kind}\n");
 }
