@@ -20,6 +20,12 @@ internal static class IndexAddCommand
               ./run index add lecture.mp4 --scenes --tag lectures --index lectures.db
             """);
         var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth", Arity = ArgumentArity.OneOrMore };
+        // What is no option is taken for a path, and walking the other paths first would take its time.
+        paths.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => token.Value.StartsWith('-') && !Path.Exists(token.Value)) is { } token)
+                result.AddError($"unknown option '{token.Value}'; did you mean {NearestName.Of(token.Value, command.Options.Select(option => option.Name))}?");
+        });
         command.Add(paths);
         var location = new IndexLocation(command);
         var seconds = new Option<double?>("--clip-seconds") { Description = "Length of a clip, with --scenes the most; 0 for whole videos (by default as before, else 10)", HelpName = "S" };

@@ -22,7 +22,10 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
     /// <exception cref="VideoException">The clip cannot be decoded or the file not written.</exception>
     public void Thumbnail(IndexedClip clip, string output, CancellationToken cancellation = default) =>
         Run(clip, (clip.Span.Start + clip.Span.End) / 2, output,
-            ["-map", "0:V:0", "-frames:v", "1", "-vf", "scale='min(320,iw)':-2", "-q:v", "3", "-c:v", "mjpeg", "-f", "image2", "-update", "1"], cancellation);
+        [
+            "-map", "0:V:0", "-frames:v", "1", "-vf", "scale='min(320,iw)':-2",
+            "-q:v", "3", "-c:v", "mjpeg", "-f", "image2", "-update", "1",
+        ], cancellation);
 
     private void Run(IndexedClip clip, double from, string output, string[] arguments, CancellationToken cancellation)
     {
@@ -37,7 +40,10 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
                 _ = process.Fill(new byte[1]);   // it says nothing, and then ends
                 var code = process.WaitForExit(clip.Path);
                 if (code != 0 || !File.Exists(partial))
-                    throw new VideoException(clip.Path, $"no clip from {Seconds(from)} s can be written: {process.Complaint ?? $"ffmpeg ended with code {code}"}");
+                {
+                    var reason = process.Complaint ?? $"ffmpeg ended with code {code}";
+                    throw new VideoException(clip.Path, $"no clip from {Seconds(from)} s can be written: {reason}");
+                }
             }
             File.Move(partial, output, overwrite: true);
         }

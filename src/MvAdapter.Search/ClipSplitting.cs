@@ -18,14 +18,16 @@ public sealed record ClipSplitting
     public double Seconds
     {
         get => seconds;
-        init => seconds = value >= MinSeconds ? value : throw new UsageException($"a clip must last at least {MinSeconds} s, not {Text(value)}");
+        init => seconds = value >= MinSeconds ? value
+            : throw new UsageException($"a clip must last at least {MinSeconds} s, not {Text(value)}");
     }
 
     /// <summary>By how much a clip begins before the end of the one before it.</summary>
     public double Overlap
     {
         get => overlap;
-        init => overlap = value >= 0 && double.IsFinite(value) ? value : throw new UsageException($"clips overlap by 0 s or more, not {Text(value)}");
+        init => overlap = value >= 0 && double.IsFinite(value) ? value
+            : throw new UsageException($"clips overlap by 0 s or more, not {Text(value)}");
     }
 
     /// <summary>Whether clips end where the picture changes at once, as at a cut.</summary>
@@ -41,7 +43,8 @@ public sealed record ClipSplitting
     /// <exception cref="UsageException">The overlap leaves too little.</exception>
     public void CheckOverlap()
     {
-        if (Step < MinSeconds) throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
+        if (Step >= MinSeconds) return;
+        throw new UsageException($"clips of {Text(Seconds)} s cannot overlap by {Text(Overlap)} s: at least {MinSeconds} s must be new");
     }
 
     /// <summary>Reads what <see cref="ToString"/> writes.</summary>

@@ -126,8 +126,12 @@ public abstract class ClipStore : IDisposable
         var model = collection.Model;
         model.RefuseOther(vectors.Identity, what);
         if (vectors.Width != model.Width || vectors.Values.Length % vectors.Width != 0)
-            throw new MvAdapterException($"{TextForMessage.Quote(what)} has vectors of {vectors.Width} numbers, but the collection has vectors of {model.Width}");
+        {
+            throw new MvAdapterException($"{TextForMessage.Quote(what)} has vectors of {vectors.Width} numbers, "
+                + $"but the collection has vectors of {model.Width}");
+        }
         for (var i = 0; i < vectors.Count; i++)
-            if (ClipVectors.Fault(vectors[i].Span, model.Width) is { } fault) throw new MvAdapterException($"{TextForMessage.Quote(what)}: {fault}");
+            if (ClipVectors.Fault(vectors[i].Span, model.Width) is { } fault)
+                throw new MvAdapterException($"{TextForMessage.Quote(what)}: {fault}");
     }
 }

@@ -14,7 +14,8 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
     {
         cancellation.ThrowIfCancellationRequested();
         var stored = store.FindVideo(collection, path);
-        var file = FileFingerprint.Of(path, stored is null ? null : new FileFingerprint(stored.Entry.Size, stored.Entry.Modified, stored.Entry.Hash));
+        var known = stored is null ? null : new FileFingerprint(stored.Entry.Size, stored.Entry.Modified, stored.Entry.Hash);
+        var file = FileFingerprint.Of(path, known);
         var entry = new VideoEntry(path)
         {
             Size = file?.Size ?? 0,
@@ -29,7 +30,8 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
     }
 
     private bool IsSame(VideoEntry stored, VideoEntry file) =>
-        stored.Hash == file.Hash && stored.Size == file.Size && stored.Splitting == file.Splitting && !(options.RetryBad && stored.Problem is not null);
+        stored.Hash == file.Hash && stored.Size == file.Size && stored.Splitting == file.Splitting
+        && !(options.RetryBad && stored.Problem is not null);
 
     private IndexedVideo? Moved(VideoEntry file) => store.FindByHash(collection, file.Hash)
         .FirstOrDefault(video => IsSame(video.Entry, file) && !File.Exists(video.Entry.Path));

@@ -40,8 +40,11 @@ public sealed class Indexer
     {
         ArgumentNullException.ThrowIfNull(done);
         var pending = new Queue<PlannedVideo>();
-        var plans = Prefetch.From(files.Select(file => planner.Plan(file, cancellation)), FilesAhead, cancellation);
-        foreach (var encoded in encoder.EncodeVideos(reader.Read(Clips(plans, pending, done), cancellation)))
+        using var plans = new Prefetch<PlannedVideo>((add, stop) =>
+        {
+            foreach (var file in files) add(planner.Plan(file, stop));
+        }, FilesAhead, cancellation);
+        foreach (var encoded in encoder.EncodeVideos(reader.ReadVideos(Clips(plans.Items, pending, done), cancellation)))
         {
             var video = pending.Peek();
             video.Add(encoded);
@@ -49,7 +52,9 @@ public sealed class Indexer
         }
     }
 
-    private IEnumerable<VideoClip> Clips(IEnumerable<PlannedVideo> plans, Queue<PlannedVideo> pending, Action<IndexOutcome> done)
+    // Those of each video that has something to encode; it waits in the queue until all of it is.
+    private IEnumerable<IReadOnlyList<VideoClip>> Clips(
+        IEnumerable<PlannedVideo> plans, Queue<PlannedVideo> pending, Action<IndexOutcome> done)
     {
         foreach (var plan in plans)
         {
@@ -57,15 +62,15 @@ public sealed class Indexer
             else
             {
                 pending.Enqueue(plan);
-                foreach (var clip in plan.Clips) yield return clip;
+                yield return [.. plan.Clips];
             }
         }
     }
 
     private IndexOutcome Commit(PlannedVideo video)
     {
-        if (video.Writes)
-            store.ReplaceVideo(collection, video.Entry, video.Spans, new ClipVectors(collection.Model.Identity, collection.Model.Width, video.Vectors));
+        var (identity, width) = (collection.Model.Identity, collection.Model.Width);
+        if (video.Writes) store.ReplaceVideo(collection, video.Entry, video.Spans, new ClipVectors(identity, width, video.Vectors));
         return video.Outcome;
     }
 }

@@ -31,7 +31,8 @@ public sealed class Searcher
 
     /// <summary>The clips most like a video, or a part of one, that need not be in the collection.</summary>
     /// <exception cref="VideoException">It cannot be decoded.</exception>
-    public IReadOnlyList<ClipMatch> ByVideo(VideoClip video, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
+    public IReadOnlyList<ClipMatch> ByVideo(
+        VideoClip video, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
         Search(Encode(video, cancellation), count, filter, cancellation);
 
     /// <summary>The clips most like one of the collection; that one is not among them.</summary>
@@ -45,13 +46,14 @@ public sealed class Searcher
 
     /// <summary>The captions of a list that fit a video best.</summary>
     /// <exception cref="VideoException">It cannot be decoded.</exception>
-    public IReadOnlyList<CaptionMatch> Captions(VideoClip video, IReadOnlyList<string> captions, int count, CancellationToken cancellation = default)
+    public IReadOnlyList<CaptionMatch> Captions(
+        VideoClip video, IReadOnlyList<string> captions, int count, CancellationToken cancellation = default)
     {
         var query = Encode(video, cancellation);
         var rows = encoder.EncodeTexts(captions, cancellation);
-        return [.. captions
-            .Select((caption, i) => new CaptionMatch(i, caption, TensorPrimitives.Dot<float>(query, rows.AsSpan(i * encoder.Width, encoder.Width))))
-            .OrderByDescending(match => match.Score).Take(count)];
+        float Score(int i) => TensorPrimitives.Dot<float>(query, rows.AsSpan(i * encoder.Width, encoder.Width));
+        var matches = captions.Select((caption, i) => new CaptionMatch(i, caption, Score(i)));
+        return [.. matches.OrderByDescending(match => match.Score).Take(count)];
     }
 
     private float[] Encode(VideoClip video, CancellationToken cancellation)

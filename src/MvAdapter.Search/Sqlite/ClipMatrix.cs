@@ -2,7 +2,9 @@ using System.Numerics.Tensors;
 
 namespace MvAdapter.Search;
 
-/// <summary>A collection in memory: its vectors quantised, and what filters ask of its videos. Follows what is committed to the file.</summary>
+/// <summary>
+/// A collection in memory: its vectors quantised, and what filters ask of its videos. Follows what is committed to the file.
+/// </summary>
 internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase database) : IDisposable
 {
     private const int LoadsBetweenLooks = 4096;
@@ -32,9 +34,11 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
     }
 
     /// <summary>The nearest clips to each query; exact.</summary>
-    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
+    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(
+        ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
     {
-        if (filter is not null) foreach (var video in videos.Values) video.Allowed = filter.Allows(video.Entry);
+        if (filter is not null)
+            foreach (var video in videos.Values) video.Allowed = filter.Allows(video.Entry);
         var quantized = Enumerable.Range(0, queries.Count).Select(i => new QuantizedQuery(queries[i].Span, vectors.Stride)).ToArray();
         var candidates = NearestRows.Find(vectors, quantized, count,
             row => rows[row].Video is { } video && (filter is null || video.Allowed), cancellation);
@@ -46,17 +50,19 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
     // From the most that it can score downwards: the rest is no better once the last of the best exceeds that.
     private List<ClipMatch> Rescore(ReadOnlySpan<float> query, (int Row, float Upper)[] candidates, int count)
     {
-        var best = new SortedSet<(float Score, long Clip, int Row, double Start, double End)>(Comparer<(float Score, long Clip, int Row, double Start, double End)>
-            .Create((a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Clip.CompareTo(b.Clip)));
+        var best = new SortedSet<ClipMatch>(Comparer<ClipMatch>.Create((a, b) =>
+            a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Clip.Id.CompareTo(b.Clip.Id)));
         foreach (var (row, upper) in candidates)
         {
-            if (best.Count == count && upper < best.Max.Score) break;
-            using var clip = database.Query("SELECT start, \"end\", vector FROM clips WHERE id = ?", rows[row].Clip);
-            if (!clip.Next()) continue;
-            best.Add((TensorPrimitives.Dot(query, clip.Floats(2)), rows[row].Clip, row, clip.Double(0), clip.Double(1)));
-            if (best.Count > count) best.Remove(best.Max);
+            if (best.Count == count && upper < best.Max!.Score) break;
+            var (id, video) = rows[row];
+            using var stored = database.Query("SELECT start, \"end\", vector FROM clips WHERE id = ?", id);
+            if (!stored.Next() || stored.Floats(2).Length != query.Length) throw stored.Damaged();
+            var clip = new IndexedClip(id, video!.Entry.Path, new ClipSpan(stored.Double(0), stored.Double(1)));
+            best.Add(new ClipMatch(clip, TensorPrimitives.Dot(query, stored.Floats(2))));
+            if (best.Count > count) best.Remove(best.Max!);
         }
-        return [.. best.Select(hit => new ClipMatch(new IndexedClip(hit.Clip, rows[hit.Row].Video!.Entry.Path, new ClipSpan(hit.Start, hit.End)), hit.Score))];
+        return [.. best];
     }
 
     private void RefreshVideos()
@@ -84,7 +90,8 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
             var vector = clips.Floats(2);
             if (ClipVectors.Fault(vector, collection.Model.Width) is { } fault)
                 throw new InvalidFileException(database.Path, $"clip {clips.Long(0)}: {fault}; see \"index verify\"");
-            Add(clips.Long(0), videos[clips.Long(1)], vector);
+            if (!videos.TryGetValue(clips.Long(1), out var video)) throw clips.Damaged();
+            Add(clips.Long(0), video, vector);
         }
     }
 

@@ -27,7 +27,8 @@ internal sealed class SqliteDatabase : IDisposable
         var database = Open(path, full, raw.SQLITE_OPEN_READWRITE | (access == StoreAccess.Create ? raw.SQLITE_OPEN_CREATE : 0));
         if (access != StoreAccess.Read) return database;
         // SQLite cannot read beside writers where it may not put its log's index. A finished file it can: nobody writes there.
-        if (raw.sqlite3_exec(database.handle, "PRAGMA query_only = ON; PRAGMA schema_version") != raw.SQLITE_CANTOPEN || File.Exists(full + "-wal")) return database;
+        var code = raw.sqlite3_exec(database.handle, "PRAGMA query_only = ON; PRAGMA schema_version");
+        if (code != raw.SQLITE_CANTOPEN || File.Exists(full + "-wal")) return database;
         database.Dispose();
         return Open(path, $"file:{Uri.EscapeDataString(full)}?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI);
     }
@@ -112,11 +113,12 @@ internal sealed class SqliteDatabase : IDisposable
         if (code is not (raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE)) throw Fault(code);
     }
 
-    private MvAdapterException Fault(int code) => new InvalidFileException(Path, (code & 0xff) switch
+    internal MvAdapterException Fault(int code) => new InvalidFileException(Path, (code & 0xff) switch
     {
         raw.SQLITE_NOTADB => "is no index: not a SQLite file",
         raw.SQLITE_CORRUPT => "is damaged; see \"index verify\", or make it anew with \"index add\"",
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => $"is locked by another process for more than {BusyMilliseconds / 1000} s; try again when that has ended",
+        raw.SQLITE_BUSY or raw.SQLITE_LOCKED =>
+            $"is locked by another process for more than {BusyMilliseconds / 1000} s; try again when that has ended",
         raw.SQLITE_READONLY => "cannot be written: the file or its folder is read-only",
         raw.SQLITE_CANTOPEN => "cannot be opened; see that it and its folder may be read and written",
         raw.SQLITE_FULL => "cannot be written: the disk is full",
@@ -162,6 +164,9 @@ internal sealed class SqliteStatement(SqliteDatabase database, string sql, sqlit
     public string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
 
     public string? TextOrNull(int column) => IsNull(column) ? null : Text(column);
+
+    /// <summary>Says that what a row holds cannot be.</summary>
+    public MvAdapterException Damaged() => database.Fault(raw.SQLITE_CORRUPT);
 
     /// <summary>The numbers of a blob; valid until the next row.</summary>
     public ReadOnlySpan<float> Floats(int column) => MemoryMarshal.Cast<byte, float>(raw.sqlite3_column_blob(handle, column));

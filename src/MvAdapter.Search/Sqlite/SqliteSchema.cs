@@ -61,7 +61,8 @@ internal static class SqliteSchema
         if (foreign && (version != 0 || database.Number("SELECT count(*) FROM sqlite_master") > 0))
             throw new InvalidFileException(database.Path, "is a SQLite file, but no index of this program");
         if (version > Migrations.Length)
-            throw new InvalidFileException(database.Path, $"was made by a newer version (schema {version}; this one knows {Migrations.Length}); update this program");
+            throw new InvalidFileException(database.Path,
+                $"was made by a newer version (schema {version}; this one knows {Migrations.Length}); update this program");
         return (int)version;
     }
 }

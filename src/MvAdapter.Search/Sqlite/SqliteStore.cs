@@ -10,7 +10,8 @@ internal sealed class SqliteStore : ClipStore
 {
     private const int PageOfVideos = 1000;
     private const string VideoColumns = "v.id, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags";
-    private const string VideoRows = $"SELECT {VideoColumns}, (SELECT count(*) FROM clips WHERE video = v.id) FROM videos v WHERE v.collection = ?";
+    private const string VideoRows =
+        $"SELECT {VideoColumns}, (SELECT count(*) FROM clips WHERE video = v.id) FROM videos v WHERE v.collection = ?";
 
     private readonly SqliteDatabase database;
     private readonly Dictionary<long, ClipMatrix> matrices = [];
@@ -30,7 +31,10 @@ internal sealed class SqliteStore : ClipStore
             if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
                 throw new InvalidFileException(path, "its folder does not exist; create it or choose another --index");
         }
-        else if (!File.Exists(path)) throw new InvalidFileException(path, "there is no such index; make it with \"index add\", or name another by --index");
+        else if (!File.Exists(path))
+        {
+            throw new InvalidFileException(path, "there is no such index; make it with \"index add\", or name another by --index");
+        }
         var database = SqliteDatabase.Open(path, access);
         try
         {
@@ -56,7 +60,8 @@ internal sealed class SqliteStore : ClipStore
                 """);
             while (rows.Next())
             {
-                found.Add(new ClipCollection(rows.Long(0), new CollectionModel(new ModelIdentity(rows.Text(1), rows.Text(2)), (int)rows.Long(3), rows.Text(4))
+                var identity = new ModelIdentity(rows.Text(1), rows.Text(2));
+                found.Add(new ClipCollection(rows.Long(0), new CollectionModel(identity, (int)rows.Long(3), rows.Text(4))
                 {
                     Adapter = rows.TextOrNull(5),
                     AdapterSettings = rows.TextOrNull(6),
@@ -76,10 +81,11 @@ internal sealed class SqliteStore : ClipStore
         lock (gate)
         {
             database.Run("""
-                INSERT INTO collections (backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting)
+                INSERT INTO collections
+                    (backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-                """, model.Identity.Backbone, model.Identity.Adapter, model.Width, model.Clip, model.Adapter, model.AdapterSettings, model.Vocabulary,
-                model.Sampling, model.Words, model.Splitting);
+                """, model.Identity.Backbone, model.Identity.Adapter, model.Width, model.Clip, model.Adapter, model.AdapterSettings,
+                model.Vocabulary, model.Sampling, model.Words, model.Splitting);
             return Collections().Single(collection => collection.Model.Identity == model.Identity);
         }
     }
@@ -115,10 +121,12 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <inheritdoc/>
-    public override IndexedVideo? FindVideo(ClipCollection collection, string path) => ReadVideos($"{VideoRows} AND v.path = ?", collection.Id, path).FirstOrDefault();
+    public override IndexedVideo? FindVideo(ClipCollection collection, string path) =>
+        ReadVideos($"{VideoRows} AND v.path = ?", collection.Id, path).FirstOrDefault();
 
     /// <inheritdoc/>
-    public override IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash) => ReadVideos($"{VideoRows} AND v.hash = ?", collection.Id, hash);
+    public override IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash) =>
+        ReadVideos($"{VideoRows} AND v.hash = ?", collection.Id, hash);
 
     /// <inheritdoc/>
     public override IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null)
@@ -186,7 +194,8 @@ internal sealed class SqliteStore : ClipStore
         {
             return database.InTransaction(writes: true, () =>
             {
-                if (database.Number("DELETE FROM videos WHERE collection = ? AND path = ? RETURNING id", collection.Id, path) is not { } id) return false;
+                const string delete = "DELETE FROM videos WHERE collection = ? AND path = ? RETURNING id";
+                if (database.Number(delete, collection.Id, path) is not { } id) return false;
                 NoteChange(collection, id);
                 return true;
             });
@@ -207,14 +216,15 @@ internal sealed class SqliteStore : ClipStore
             return database.InTransaction(writes: true, () =>
             {
                 var id = database.Number("""
-                    INSERT INTO videos (path, size, modified, hash, duration, splitting, problem, tags, collection) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO videos (path, size, modified, hash, duration, splitting, problem, tags, collection)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (collection, path) DO UPDATE SET size = excluded.size, modified = excluded.modified, hash = excluded.hash,
                         duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags
                     RETURNING id
                     """, [.. Values(entry), collection.Id])!.Value;
                 database.Run("DELETE FROM clips WHERE video = ?", id);
-                for (var i = 0; i < spans.Count; i++)
-                    database.Run("INSERT INTO clips (video, start, \"end\", vector) VALUES (?, ?, ?, ?)", id, spans[i].Start, spans[i].End, vectors[i]);
+                const string insert = "INSERT INTO clips (video, start, \"end\", vector) VALUES (?, ?, ?, ?)";
+                for (var i = 0; i < spans.Count; i++) database.Run(insert, id, spans[i].Start, spans[i].End, vectors[i]);
                 NoteChange(collection, id);
                 return id;
             });
@@ -227,7 +237,8 @@ internal sealed class SqliteStore : ClipStore
     {
         lock (gate)
         {
-            if (!matrices.TryGetValue(collection.Id, out var matrix)) matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
+            if (!matrices.TryGetValue(collection.Id, out var matrix))
+                matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
             // One transaction: what is scored again is what is in memory.
             return database.InTransaction(writes: false, () =>
             {
@@ -250,19 +261,32 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <summary>A video's columns in the order of <see cref="VideoColumns"/>.</summary>
-    internal static VideoEntry ReadEntry(SqliteStatement rows, int first) => new(rows.Text(first))
+    internal static VideoEntry ReadEntry(SqliteStatement rows, int first)
     {
-        Size = rows.Long(first + 1),
-        Modified = new DateTime(rows.Long(first + 2), DateTimeKind.Utc),
-        Hash = rows.Text(first + 3),
-        Duration = rows.Double(first + 4),
-        Splitting = rows.Text(first + 5),
-        Problem = rows.TextOrNull(first + 6),
-        Tags = JsonSerializer.Deserialize<string[]>(rows.Text(first + 7))!,
-    };
+        try
+        {
+            return new VideoEntry(rows.Text(first))
+            {
+                Size = rows.Long(first + 1),
+                Modified = new DateTime(rows.Long(first + 2), DateTimeKind.Utc),
+                Hash = rows.Text(first + 3),
+                Duration = rows.Double(first + 4),
+                Splitting = rows.Text(first + 5),
+                Problem = rows.TextOrNull(first + 6),
+                Tags = JsonSerializer.Deserialize<string[]>(rows.Text(first + 7)) ?? [],
+            };
+        }
+        catch (Exception e) when (e is JsonException or ArgumentOutOfRangeException)
+        {
+            throw rows.Damaged();
+        }
+    }
 
     private static object?[] Values(VideoEntry entry) =>
-        [entry.Path, entry.Size, entry.Modified.Ticks, entry.Hash, entry.Duration, entry.Splitting, entry.Problem, JsonSerializer.Serialize(entry.Tags)];
+    [
+        entry.Path, entry.Size, entry.Modified.Ticks, entry.Hash, entry.Duration, entry.Splitting, entry.Problem,
+        JsonSerializer.Serialize(entry.Tags),
+    ];
 
     private List<IndexedVideo> ReadVideos(string sql, params ReadOnlySpan<object?> values)
     {

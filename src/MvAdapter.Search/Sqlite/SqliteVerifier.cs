@@ -12,10 +12,14 @@ internal sealed class SqliteVerifier(SqliteDatabase database)
         "SELECT 'a clip of no video: clip ' || id FROM clips WHERE video NOT IN (SELECT id FROM videos)",
         "SELECT 'a video of no collection: ' || path FROM videos WHERE collection NOT IN (SELECT id FROM collections)",
         "SELECT 'twice in a collection: ' || path FROM videos GROUP BY collection, path HAVING count(*) > 1",
-        "SELECT 'a clip twice: ' || v.path || ' from ' || c.start || ' s' FROM clips c JOIN videos v ON v.id = c.video GROUP BY c.video, c.start, c.\"end\" HAVING count(*) > 1",
-        "SELECT 'no clips, and no reason why: ' || path FROM videos v WHERE problem IS NULL AND NOT EXISTS (SELECT 1 FROM clips WHERE video = v.id)",
-        "SELECT 'a clip ends before it begins: ' || v.path || ' from ' || c.start || ' s' FROM clips c JOIN videos v ON v.id = c.video WHERE NOT (c.start >= 0 AND c.\"end\" > c.start)",
-        "SELECT 'a change that was not noted: ' || path FROM videos v WHERE NOT EXISTS (SELECT 1 FROM changes WHERE video = v.id AND collection = v.collection)",
+        "SELECT 'a clip twice: ' || v.path || ' from ' || c.start || ' s' FROM clips c JOIN videos v ON v.id = c.video "
+            + "GROUP BY c.video, c.start, c.\"end\" HAVING count(*) > 1",
+        "SELECT 'no clips, and no reason why: ' || path FROM videos v "
+            + "WHERE problem IS NULL AND NOT EXISTS (SELECT 1 FROM clips WHERE video = v.id)",
+        "SELECT 'a clip ends before it begins: ' || v.path || ' from ' || c.start || ' s' FROM clips c JOIN videos v ON v.id = c.video "
+            + "WHERE NOT (c.start >= 0 AND c.\"end\" > c.start)",
+        "SELECT 'a change that was not noted: ' || path FROM videos v "
+            + "WHERE NOT EXISTS (SELECT 1 FROM changes WHERE video = v.id AND collection = v.collection)",
     ];
 
     public IReadOnlyList<string> Run(IProgress<long>? clipsChecked, CancellationToken cancellation)

@@ -59,13 +59,10 @@ internal static unsafe class DotProducts
     {
         for (var row = 0; row < count; row++, rows += stride)
         {
-            Vector256<int> even = default, odd = default;
-            for (var i = 0; i < stride; i += 32)
-            {
-                even += Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16(Vector128.Load(rows + i)), Vector256.Load(query + i));
-                odd += Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16(Vector128.Load(rows + i + 16)), Vector256.Load(query + i + 16));
-            }
-            products[row] = Vector256.Sum(even + odd);
+            var sum = Vector256<int>.Zero;
+            for (var i = 0; i < stride; i += 16)
+                sum += Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16(Vector128.Load(rows + i)), Vector256.Load(query + i));
+            products[row] = Vector256.Sum(sum);
         }
     }
 

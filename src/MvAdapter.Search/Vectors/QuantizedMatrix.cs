@@ -51,14 +51,12 @@ internal sealed unsafe class QuantizedMatrix(int width) : IDisposable
         (block.Scales[place], block.Errors[place]) = (scale, lost);
     }
 
-    /// <summary>The codes of a strip's rows, one after another.</summary>
-    public sbyte* Codes(int strip) => blocks[strip * RowsPerStrip / RowsPerBlock].Codes + (long)(strip * RowsPerStrip % RowsPerBlock) * Stride;
-
     /// <summary>Scores a strip's rows, and says how far each may be from the exact score.</summary>
     public void Score(int strip, QuantizedQuery query, Span<float> scores, Span<float> margins)
     {
         var (block, first) = (blocks[strip * RowsPerStrip / RowsPerBlock], strip * RowsPerStrip % RowsPerBlock);
-        fixed (short* codes = query.Codes) DotProducts.Compute(Codes(strip), scores.Length, Stride, codes, scores);
+        fixed (short* codes = query.Codes)
+            DotProducts.Compute(block.Codes + (long)first * Stride, scores.Length, Stride, codes, scores);
         TensorPrimitives.Multiply(scores, block.Scales.AsSpan(first, scores.Length), scores);
         TensorPrimitives.Multiply(scores, query.Scale, scores);
         TensorPrimitives.Multiply(block.Errors.AsSpan(first, scores.Length), query.Length, margins);

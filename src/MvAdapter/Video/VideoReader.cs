@@ -63,6 +63,16 @@ public sealed class VideoReader
         return ReadAhead(clips, Read, cancellation);
     }
 
+    /// <summary>
+    /// Reads the clips of several videos in their order, those of a video (in the order of time) in as few passes over it
+    /// as can be. Several videos are decoded at once, each a few clips ahead.
+    /// </summary>
+    public IEnumerable<VideoFrames> ReadVideos(IEnumerable<IReadOnlyList<VideoClip>> videos, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(videos);
+        return ReadVideosAhead(videos, cancellation);
+    }
+
     /// <summary>Reads one clip on the calling thread.</summary>
     public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
     {
@@ -107,6 +117,32 @@ public sealed class VideoReader
             // Cancelled reads end in an exception each; what matters here is that their decoders are gone.
             Task.WhenAll(ahead).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
                 .GetAwaiter().GetResult();
+        }
+    }
+
+    private IEnumerable<VideoFrames> ReadVideosAhead(IEnumerable<IReadOnlyList<VideoClip>> videos, CancellationToken cancellation)
+    {
+        const int clipsAhead = 8;
+        var parts = new PartReader(decoder, Sampling, processor.ResizeAndCrop, Read);
+        var ahead = new Queue<Prefetch<VideoFrames>>();
+        using var source = videos.GetEnumerator();
+        try
+        {
+            while (true)
+            {
+                while (ahead.Count < parallelism && source.MoveNext())
+                {
+                    var clips = source.Current;
+                    ahead.Enqueue(new Prefetch<VideoFrames>((add, stop) => parts.Read(clips, add, stop), clipsAhead, cancellation));
+                }
+                if (!ahead.TryPeek(out var next)) yield break;
+                foreach (var frames in next.Items) yield return frames;
+                ahead.Dequeue().Dispose();
+            }
+        }
+        finally
+        {
+            foreach (var rest in ahead) rest.Dispose();
         }
     }
 

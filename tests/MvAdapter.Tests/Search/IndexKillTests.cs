@@ -16,8 +16,10 @@ public sealed class IndexKillTests(TinyClip clip)
         using var folder = new TemporaryFolder();
         CommandLine.Run("make-dataset", "moving-shapes", "--output", folder.File("shapes"), "--videos", "8", "--test-pairs", "2", "--val-pairs", "1").Succeeds();
         var videos = folder.File("shapes/videos");
-        string[] add = ["index", "add", videos, "--index", folder.File("index.db"), "--clip", clip.Checkpoint, "--clip-seconds", "1", "--overlap", "0.5"];
-        CommandLine.Run([.. add, "--index", folder.File("whole.db")]).Succeeds();
+        string[] Add(string index) =>
+            ["index", "add", videos, "--index", folder.File(index), "--clip", clip.Checkpoint, "--clip-seconds", "1", "--overlap", "0.5"];
+        var add = Add("index.db");
+        CommandLine.Run(Add("whole.db")).Succeeds();
         var expected = Clips(folder.File("whole.db"));
         Assert.True(expected.Count > 40);
 

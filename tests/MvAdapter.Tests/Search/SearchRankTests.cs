@@ -8,7 +8,7 @@ namespace MvAdapter.Tests.Search;
 [Trait("Category", "Slow")]
 public sealed class SearchRankTests(TinyClip clip) : IDisposable
 {
-    private const int Asked = 8;
+    private const int Asked = 5;
     private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
