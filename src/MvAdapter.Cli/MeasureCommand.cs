@@ -70,7 +70,7 @@ internal static class MeasureCommand
         {
             try
             {
-                return new FileStream(run.File(".measure.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                return new FileStream(run.File(".measure.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
             }
             catch (IOException) when (clock.Elapsed < LockPatience)
             {

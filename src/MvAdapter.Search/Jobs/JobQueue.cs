@@ -49,26 +49,20 @@ public sealed class JobQueue
         row => new IndexJob(row.GetString(0), Parse(row.GetString(1)), row.GetInt32(2), row.IsDBNull(3) ? null : row.GetString(3), row.IsDBNull(4) ? null : row.GetString(4)),
         collection.Id, Text(state), most));
 
-    /// <summary>Takes the job that is due first, or null. A job whose worker fell silent is due when its lease ends.</summary>
-    /// <param name="worker">Who asks.</param>
-    /// <param name="options">The lease, and the most attempts.</param>
-    /// <param name="fresh">Whether only what was never tried is wanted.</param>
-    internal Lease? Take(string worker, JobOptions options, bool fresh) => database.InTransaction(session =>
+    /// <summary>Takes the job that is due first among those that were never tried, or null.</summary>
+    internal Lease? TakeFresh(string worker, JobOptions options) => database.Run(session => Take(session, worker, options, "attempts = 0"));
+
+    /// <summary>Takes the job that is due first among those that were tried: they failed, or their worker fell silent and the lease has ended.</summary>
+    internal Lease? TakeTried(string worker, JobOptions options) => database.InTransaction(session =>
     {
         // Whatever ended its workers so often would end the next one too.
         session.Execute("""
             UPDATE mvadapter.jobs SET state = 'dead', due = NULL, problem = coalesce(problem || '; ', '') || 'its worker fell silent'
-            WHERE id IN (SELECT id FROM mvadapter.jobs WHERE collection = $1 AND state = 'taken' AND due <= now() AND attempts >= $2 FOR UPDATE SKIP LOCKED)
+            WHERE id IN (
+                SELECT id FROM mvadapter.jobs WHERE collection = $1 AND due <= now() AND attempts > 0 AND attempts >= $2 AND state = 'taken'
+                FOR UPDATE SKIP LOCKED)
             """, collection.Id, options.Attempts);
-        return session.Rows("""
-            UPDATE mvadapter.jobs SET state = 'taken', due = now() + make_interval(secs => $3), attempts = attempts + 1,
-                token = nextval('mvadapter.job_tokens'), worker = $2
-            WHERE id = (
-                SELECT id FROM mvadapter.jobs WHERE collection = $1 AND due <= now() AND (attempts = 0 OR NOT $4)
-                ORDER BY due, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-            RETURNING id, path, token, attempts
-            """, row => new Lease(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt32(3)),
-            collection.Id, worker, options.Lease.TotalSeconds, fresh).FirstOrDefault();
+        return Take(session, worker, options, "attempts > 0");
     });
 
     /// <summary>Lengthens leases; those that were lost stay lost.</summary>
@@ -104,6 +98,14 @@ public sealed class JobQueue
 
     /// <summary>Whether a job waits, now or later, or is in somebody's hands.</summary>
     internal bool IsEmpty() => database.Run(session => session.Number("SELECT 1 FROM mvadapter.jobs WHERE collection = $1 AND due IS NOT NULL LIMIT 1", collection.Id)) is null;
+
+    private Lease? Take(PostgresSession session, string worker, JobOptions options, string which) => session.Rows($"""
+        UPDATE mvadapter.jobs SET state = 'taken', due = now() + make_interval(secs => $3), attempts = attempts + 1,
+            token = nextval('mvadapter.job_tokens'), worker = $2
+        WHERE id = (SELECT id FROM mvadapter.jobs WHERE collection = $1 AND due <= now() AND {which} ORDER BY due, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING id, path, token, attempts
+        """, row => new Lease(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt32(3)),
+        collection.Id, worker, options.Lease.TotalSeconds).FirstOrDefault();
 
     private static object?[] Keys(IEnumerable<Lease> leases)
     {

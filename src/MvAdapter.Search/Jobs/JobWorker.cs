@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace MvAdapter.Search;
 
@@ -61,7 +62,7 @@ public sealed class JobWorker
         for (var idle = 0; ;)
         {
             cancellation.ThrowIfCancellationRequested();
-            if (Take(fresh: false) is { } job)
+            if (Hold(queue.TakeTried(Name, options) ?? queue.TakeFresh(Name, options)) is { } job)
             {
                 idle = 0;
                 Index(job, done, lost, cancellation);
@@ -96,17 +97,17 @@ public sealed class JobWorker
         }
     }
 
-    // It ends when nothing is due, so that a batch that waits for more is encoded. A file that failed before goes alone: one
-    // that ends its worker must not use up the attempts of those that were read ahead with it.
+    // It ends when nothing is left, so that a batch that waits for more is encoded, and after a while, for the sake of what was
+    // tried before. That goes alone: a file that ends its worker must not use up the attempts of those read ahead with it.
     private IEnumerable<string> Files(Lease first)
     {
+        var clock = Stopwatch.StartNew();
         yield return first.Path;
-        while (first.Attempt == 1 && Take(fresh: true) is { } next) yield return next.Path;
+        while (first.Attempt == 1 && clock.Elapsed < options.Lease && Hold(queue.TakeFresh(Name, options)) is { } next) yield return next.Path;
     }
 
-    private Lease? Take(bool fresh)
+    private Lease? Hold(Lease? lease)
     {
-        var lease = queue.Take(Name, options, fresh);
         if (lease is not null) held[lease.Path] = lease;
         return lease;
     }

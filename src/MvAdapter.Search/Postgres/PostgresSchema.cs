@@ -39,7 +39,8 @@ internal static class PostgresSchema
             path text COLLATE "C" NOT NULL, state text NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'taken', 'done', 'dead')),
             due timestamptz DEFAULT now(), attempts int NOT NULL DEFAULT 0, token bigint, worker text, problem text,
             UNIQUE (collection, path), CHECK ((due IS NULL) = (state IN ('done', 'dead'))));
-        CREATE INDEX ON mvadapter.jobs (collection, due, id) WHERE due IS NOT NULL;
+        CREATE INDEX ON mvadapter.jobs (collection, due, id) WHERE due IS NOT NULL AND attempts = 0;
+        CREATE INDEX ON mvadapter.jobs (collection, due, id) WHERE due IS NOT NULL AND attempts > 0;
         """;
 
     /// <summary>Each brings the tables from the version of its place to the next.</summary>

@@ -38,7 +38,7 @@ public sealed record RunFolder(string Path)
     {
         try
         {
-            return new FileStream(File(".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(File(".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (IOException e) when (e.GetType() == typeof(IOException) && System.IO.File.Exists(File(".lock")))
         {

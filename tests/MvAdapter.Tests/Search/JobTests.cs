@@ -35,7 +35,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         var taken = new System.Collections.Concurrent.ConcurrentBag<Lease>();
         Parallel.For(0, 8, worker =>
         {
-            while (queue.Take($"worker {worker}", Options, fresh: true) is { } lease) taken.Add(lease);
+            while (queue.TakeFresh($"worker {worker}", Options) is { } lease) taken.Add(lease);
         });
         Assert.Equal(200, taken.Count);
         Assert.Equal(200, taken.Select(lease => lease.Path).Distinct().Count());
@@ -47,10 +47,10 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
     public void A_worker_that_slept_past_its_lease_stores_nothing()
     {
         queue.Add(["/a.mp4"]);
-        var sleeper = queue.Take("sleeper", Options, fresh: false)!;
-        Assert.Null(queue.Take("next", Options, fresh: false));
+        var sleeper = Take("sleeper", Options)!;
+        Assert.Null(Take("next", Options));
         EndLeases();
-        var next = queue.Take("next", Options, fresh: false)!;
+        var next = Take("next", Options)!;
         Assert.Equal(2, next.Attempt);
         queue.Renew([sleeper], Options.Lease, default);
         queue.GiveBack([sleeper]);
@@ -70,28 +70,28 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         queue.Add(["/a.mp4", "/b.mp4"]);
         for (var attempt = 1; attempt <= Options.Attempts; attempt++)
         {
-            var lease = queue.Take("worker", Options, fresh: false)!;
+            var lease = Take("worker", Options)!;
             Assert.Equal(("/a.mp4", attempt), (lease.Path, lease.Attempt));
             queue.Finish(lease, "it is damaged", Options);
             if (attempt < Options.Attempts) server.Execute(database, "UPDATE mvadapter.jobs SET due = now() - interval '1 hour' WHERE path = '/a.mp4'");
         }
         var dead = Assert.Single(queue.List(JobState.Dead, 10));
         Assert.Equal(("/a.mp4", 3, "it is damaged"), (dead.Path, dead.Attempts, dead.Problem));
-        Assert.Equal("/b.mp4", queue.Take("worker", Options, fresh: false)!.Path);
+        Assert.Equal("/b.mp4", Take("worker", Options)!.Path);
 
         // One that ends its workers is given up too, though nobody lives to say so.
         for (var attempt = 2; attempt <= Options.Attempts; attempt++)
         {
             EndLeases();
-            Assert.NotNull(queue.Take("worker", Options, fresh: false));
+            Assert.NotNull(Take("worker", Options));
         }
         EndLeases();
-        Assert.Null(queue.Take("worker", Options, fresh: false));
+        Assert.Null(Take("worker", Options));
         Assert.Contains("fell silent", queue.List(JobState.Dead, 10)[1].Problem, StringComparison.Ordinal);
         Assert.True(queue.IsEmpty());
 
         Assert.Equal(2, queue.RetryDead());
-        Assert.Equal(1, queue.Take("worker", Options, fresh: true)!.Attempt);
+        Assert.Equal(1, queue.TakeFresh("worker", Options)!.Attempt);
     }
 
     [SkippableFact]
@@ -101,11 +101,11 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         queue.Add(["/a.mp4"]);
         for (var attempt = 1; attempt <= 8; attempt++)
         {
-            queue.Finish(queue.Take("worker", options, fresh: false)!, "damaged", options);
+            queue.Finish(Take("worker", options)!, "damaged", options);
             var wait = Convert.ToDouble(server.Ask(database, "SELECT extract(epoch FROM due - now()) FROM mvadapter.jobs"), null);
             var most = Math.Min(3600, 100 * Math.Pow(2, attempt - 1));
             Assert.InRange(wait, most / 2 - 5, most);
-            Assert.Null(queue.Take("worker", options, fresh: false));
+            Assert.Null(Take("worker", options));
             EndLeases();
         }
     }
@@ -114,8 +114,8 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
     public void What_is_given_back_counts_as_not_taken()
     {
         queue.Add(["/a.mp4"]);
-        queue.GiveBack([queue.Take("worker", Options, fresh: true)!]);
-        Assert.Equal(1, queue.Take("worker", Options, fresh: true)!.Attempt);
+        queue.GiveBack([queue.TakeFresh("worker", Options)!]);
+        Assert.Equal(1, queue.TakeFresh("worker", Options)!.Attempt);
     }
 
     [SkippableFact]
@@ -125,6 +125,8 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         using var file = ClipStore.Open(folder.File("index.db"), StoreAccess.Create);
         Assert.Contains("--index postgres://", Assert.Throws<UsageException>(() => new JobQueue(file, collection)).Message, StringComparison.Ordinal);
     }
+
+    private Lease? Take(string worker, JobOptions options) => queue.TakeTried(worker, options) ?? queue.TakeFresh(worker, options);
 
     private void EndLeases() => server.Execute(database, "UPDATE mvadapter.jobs SET due = now() WHERE due IS NOT NULL");
 

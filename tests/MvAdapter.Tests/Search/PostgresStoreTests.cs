@@ -113,32 +113,36 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         Assert.Equal(3, faults.Count);
     }
 
-    [SkippableTheory]
-    [InlineData(null, 0.95)]
-    [InlineData("half", 0.95)]
-    [InlineData("few", 1)]
-    [InlineData("none", 1)]
-    public void Large_collections_are_searched_by_their_index_and_filters_still_give_as_many(string? tag, double recall)
+    [SkippableFact]
+    public void Large_collections_are_searched_by_their_index_and_filters_still_give_as_many()
     {
-        const int clips = 20, count = 10;
         using var store = (PostgresStore)Open();
         var collection = store.AddCollection(RandomClips.Model());
         var random = new Random(1);
         for (var i = 0; i < 100; i++)
         {
             string[] tags = [.. i % 2 == 0 ? ["half"] : Array.Empty<string>(), .. i == 7 ? ["few"] : Array.Empty<string>()];
-            store.ReplaceVideo(collection, RandomClips.Entry($"/{i}.mp4") with { Tags = tags }, RandomClips.Spans(clips), RandomClips.Vectors(random, clips));
+            store.ReplaceVideo(collection, RandomClips.Entry($"/{i}.mp4") with { Tags = tags }, RandomClips.Spans(20), RandomClips.Vectors(random, 20));
         }
         server.Execute(database, "ANALYZE");
         var search = new PostgresSearch(store.Database, collection, fewClips: 100);
-        var filter = tag is null ? null : new ClipFilter { Tag = tag };
         var queries = RandomClips.Vectors(random, 20);
-        var truth = search.Find(queries, count, filter, exact: true, default);
-        var found = search.Find(queries, count, filter, exact: false, default);
-        Assert.Equal(truth.Select(list => list.Count), found.Select(list => list.Count));
-        Assert.All(found.SelectMany(list => list), match => Assert.True(filter?.Allows(store.FindVideo(collection, match.Clip.Path)!.Entry) ?? true));
-        var hits = truth.Zip(found, (all, some) => all.Intersect(some).Count()).Sum();
-        Assert.True(hits >= recall * truth.Sum(list => list.Count), $"{hits} of {truth.Sum(list => list.Count)}");
+        var entries = store.Videos(collection).ToDictionary(video => video.Entry.Path, video => video.Entry);
+        Finds(null, 0.95);
+        Finds("half", 0.95);
+        Finds("few", 1);
+        Finds("none", 1);
+
+        void Finds(string? tag, double recall)
+        {
+            var filter = tag is null ? null : new ClipFilter { Tag = tag };
+            var truth = search.Find(queries, 10, filter, exact: true, default);
+            var found = search.Find(queries, 10, filter, exact: false, default);
+            Assert.Equal(truth.Select(list => list.Count), found.Select(list => list.Count));
+            Assert.All(found.SelectMany(list => list), match => Assert.True(filter?.Allows(entries[match.Clip.Path]) ?? true));
+            var (hits, all) = (truth.Zip(found, (every, some) => every.Intersect(some).Count()).Sum(), truth.Sum(list => list.Count));
+            Assert.True(hits >= recall * all, $"{tag}: {hits} of {all}");
+        }
     }
 
     private static void Refuses(string address, string reason, StoreAccess access = StoreAccess.Read)
