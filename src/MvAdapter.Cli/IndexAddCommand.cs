@@ -39,16 +39,17 @@ internal static class IndexAddCommand
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
-            var splitting = Splitting(parsed.GetValue(seconds), parsed.GetValue(overlap), parsed.GetValue(scenes));
+            ClipSplitting? Splitting(ClipSplitting basis) => Change(basis, parsed.GetValue(seconds), parsed.GetValue(overlap), parsed.GetValue(scenes));
+            var first = Splitting(new ClipSplitting());
             var files = VideoFiles.Find(parsed.GetValue(paths)!);
             if (files.Count == 0) throw new MvAdapterException($"there are no videos in {string.Join(", ", parsed.GetValue(paths)!.Select(path => TextForMessage.Quote(path)))}");
             using var store = location.Open(parsed, StoreAccess.Create);
-            var (collection, encoder) = model.Load(parsed, store, splitting ?? new ClipSplitting(), cancellation);
+            var (collection, encoder) = model.Load(parsed, store, first ?? new ClipSplitting(), cancellation);
             using (encoder)
             {
                 var indexer = new Indexer(store, collection, encoder, new IndexOptions
                 {
-                    Splitting = splitting,
+                    Splitting = Splitting(ClipSplitting.Parse(collection.Model.Splitting)),
                     Tags = parsed.GetValue(tags) ?? [],
                     RetryBad = parsed.GetValue(retry),
                     Decoders = parsed.GetValue(workers),
@@ -59,14 +60,13 @@ internal static class IndexAddCommand
         return command;
     }
 
-    // Nothing asked for: as the collection does.
-    private static ClipSplitting? Splitting(double? seconds, double? overlap, bool scenes)
+    // The collection's way with what was asked for changed; null when nothing was.
+    private static ClipSplitting? Change(ClipSplitting basis, double? seconds, double? overlap, bool scenes)
     {
         if (seconds is null && overlap is null && !scenes) return null;
         if (seconds == 0 && (scenes || overlap > 0)) throw new UsageException("--clip-seconds 0 takes whole videos: leave out --scenes and --overlap");
         if (seconds == 0) return ClipSplitting.Whole;
-        var splitting = new ClipSplitting { Overlap = overlap ?? 0, Scenes = scenes };
-        if (seconds is { } length) splitting = splitting with { Seconds = length };
+        var splitting = basis with { Seconds = seconds ?? basis.Seconds, Overlap = overlap ?? basis.Overlap, Scenes = scenes || basis.Scenes };
         splitting.CheckOverlap();
         return splitting;
     }
@@ -85,7 +85,7 @@ internal static class IndexAddCommand
                 progress.Report(outcomes.Count, string.Create(CultureInfo.InvariantCulture, $"{clips / clock.Elapsed.TotalSeconds:0.0} clips/s"));
             }, cancellation);
         }
-        int Count(IndexAction action) => outcomes.Count(outcome => outcome.Action == action);
+        int Count(IndexAction action) => outcomes.Count(outcome => outcome.Action == action && (outcome.Problem is null || outcome.Clips > 0 || action == IndexAction.Unchanged));
         var bad = outcomes.Where(outcome => outcome.Problem is not null).ToList();
         if (json)
         {
@@ -104,7 +104,7 @@ internal static class IndexAddCommand
         else
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{TextForMessage.Quote(name)}: {Count(IndexAction.Added)} videos added, {Count(IndexAction.Changed)} changed, {Count(IndexAction.Moved)} moved, {Count(IndexAction.Unchanged)} unchanged; {clips} clips encoded, {clips / clock.Elapsed.TotalSeconds:0.0} a second"));
+                $"{TextForMessage.Quote(name)}: {Count(IndexAction.Added)} videos added, {Count(IndexAction.Changed)} changed, {Count(IndexAction.Moved)} moved, {Count(IndexAction.Unchanged)} unchanged, {bad.Count} skipped; {clips} clips encoded, {clips / clock.Elapsed.TotalSeconds:0.0} a second"));
         }
         foreach (var outcome in bad) Terminal.Warn($"skipped {outcome.Problem}");
         return bad.Count > 0 ? ExitCode.Partial : ExitCode.Success;

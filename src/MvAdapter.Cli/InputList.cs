@@ -36,6 +36,6 @@ internal static class InputList
         }
         var lines = text.TrimStart('\uFEFF').Split('\n').Select(line => line.TrimEnd('\r')).ToList();
         if (lines.Count > 0 && lines[^1].Length == 0) lines.RemoveAt(lines.Count - 1);
-        return keepEmpty ? lines : [.. lines.Where(line => line.Length > 0)];
+        return keepEmpty ? lines : [.. lines.Where(line => !string.IsNullOrWhiteSpace(line))];
     }
 }

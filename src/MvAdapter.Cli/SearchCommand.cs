@@ -40,10 +40,15 @@ internal static class SearchCommand
         command.Runs((parsed, cancellation) =>
         {
             var (query, like, list) = (parsed.GetValue(words), parsed.GetValue(video), parsed.GetValue(captions));
-            if ((query is null) == (like is null)) throw new UsageException("say what to look for: words, or --video FILE");
+            if ((query is null) == (like is null)) throw new UsageException("say what to look for: words, or --video FILE, one of the two");
             if (list is not null && like is null) throw new UsageException("--captions ranks captions for a video: give --video FILE too");
             if (query is not null && string.IsNullOrWhiteSpace(query)) throw new UsageException("the words to look for are empty");
             if (parsed.GetValue(count) is < 1 or > ClipStore.MostResults) throw new UsageException($"--count must be from 1 to {ClipStore.MostResults}");
+            foreach (var target in new[] { parsed.GetValue(cut), parsed.GetValue(thumbnails) })
+            {
+                if (target is not null && list is not null) throw new UsageException("--cut and --thumbnails write found clips, and --captions finds none");
+                if (File.Exists(target)) throw new UsageException($"{TextForMessage.Quote(target)} is a file; give a folder");
+            }
             var filter = new ClipFilter
             {
                 Folder = parsed.GetValue(folder),
@@ -54,6 +59,7 @@ internal static class SearchCommand
                 Tag = parsed.GetValue(tag),
             };
             var texts = list is null ? [] : InputList.Read(list);
+            if (list is not null && texts.Count == 0) throw new InvalidFileException(list, "holds no caption");
             using var store = location.Open(parsed, StoreAccess.Read);
             var (collection, encoder) = model.Load(parsed, store, null, cancellation);
             using (encoder)
@@ -68,6 +74,7 @@ internal static class SearchCommand
                     ? searcher.ByText(query, parsed.GetValue(count), filter, cancellation)
                     : searcher.ByVideo(new VideoClip(like!), parsed.GetValue(count), filter, cancellation);
                 Print(found, parsed.GetValue(json));
+                WarnOfChanges(store, collection, found, parsed.GetValue(cut) ?? parsed.GetValue(thumbnails));
                 return Export(found, parsed.GetValue(cut), parsed.GetValue(thumbnails), cancellation);
             }
         });
@@ -97,6 +104,14 @@ internal static class SearchCommand
     {
         if (json) Console.WriteLine(JsonSerializer.Serialize(found.Select(match => new { score = match.Score, index = match.Index, caption = match.Caption })));
         else foreach (var match in found) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{match.Score,6:0.000}  {TextForMessage.Quote(match.Caption)}"));
+    }
+
+    private static void WarnOfChanges(ClipStore store, ClipCollection collection, IReadOnlyList<ClipMatch> found, string? folder)
+    {
+        if (folder is null) return;
+        foreach (var path in found.Select(match => match.Clip.Path).Distinct(StringComparer.Ordinal))
+            if (File.Exists(path) && store.FindVideo(collection, path) is { } video && new FileInfo(path).Length != video.Entry.Size)
+                Terminal.Warn($"{TextForMessage.Quote(path)} has changed since it was indexed, so its clips may show something else; index add it again");
     }
 
     // Files are numbered by rank, so that they sort as the table does.

@@ -7,6 +7,8 @@ public sealed record ClipFilter
 {
     private static readonly string[] TimeForms = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
     private readonly string? folder;
+    private readonly double? minSeconds;
+    private readonly double? maxSeconds;
 
     /// <summary>Videos below this folder; made absolute.</summary>
     public string? Folder
@@ -16,10 +18,10 @@ public sealed record ClipFilter
     }
 
     /// <summary>Videos of at least so many seconds.</summary>
-    public double? MinSeconds { get; init; }
+    public double? MinSeconds { get => minSeconds; init => minSeconds = Length(value); }
 
     /// <summary>Videos of at most so many seconds.</summary>
-    public double? MaxSeconds { get; init; }
+    public double? MaxSeconds { get => maxSeconds; init => maxSeconds = Length(value); }
 
     /// <summary>Videos whose file was changed at this time or later (UTC).</summary>
     public DateTime? After { get; init; }
@@ -45,6 +47,9 @@ public sealed record ClipFilter
         && !(video.Duration < MinSeconds) && !(video.Duration > MaxSeconds)
         && !(video.Modified < After) && !(video.Modified >= Before)
         && (Tag is not { } tag || video.Tags.Contains(tag, StringComparer.Ordinal));
+
+    private static double? Length(double? seconds) => seconds is null or >= 0 ? seconds
+        : throw new UsageException($"a video's length is 0 seconds or more, not {seconds.Value.ToString(CultureInfo.InvariantCulture)}");
 
     private static bool IsBelow(string path, string folder) =>
         path.StartsWith(folder, StringComparison.Ordinal) && (folder == "/" || (path.Length > folder.Length && path[folder.Length] == '/'));

@@ -6,8 +6,8 @@ namespace MvAdapter.Search;
 internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, IndexOptions options)
 {
     private readonly VideoDecoder decoder = new();
-    private readonly ClipSplitting splitting = options.Splitting ?? ClipSplitting.Parse(collection.Model.Splitting);
-    private readonly string splittingText = options.Splitting?.ToString() ?? collection.Model.Splitting;
+    // Asked for nothing, a video that is there stays cut as it is; a new one is cut as the collection's first was.
+    private readonly string? asked = options.Splitting?.ToString();
 
     /// <summary>What is to be done with a file. What takes no encoding (a move, new tags) is done here already.</summary>
     public PlannedVideo Plan(string path, CancellationToken cancellation)
@@ -21,7 +21,7 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
             Size = file?.Size ?? 0,
             Modified = file?.Modified ?? DateTime.UnixEpoch,
             Hash = file?.Hash ?? "",
-            Splitting = splittingText,
+            Splitting = asked ?? stored?.Entry.Splitting ?? collection.Model.Splitting,
             Tags = [.. (stored?.Entry.Tags ?? []).Union(options.Tags, StringComparer.Ordinal).Order(StringComparer.Ordinal)],
         };
         if (stored is not null && IsSame(stored.Entry, entry)) return Keep(stored, entry, IndexAction.Unchanged);
@@ -30,11 +30,11 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
     }
 
     private bool IsSame(VideoEntry stored, VideoEntry file) =>
-        stored.Hash == file.Hash && stored.Size == file.Size && stored.Splitting == file.Splitting
+        stored.Hash == file.Hash && stored.Size == file.Size && (asked is null || stored.Splitting == asked)
         && !(options.RetryBad && stored.Problem is not null);
 
     private IndexedVideo? Moved(VideoEntry file) => store.FindByHash(collection, file.Hash)
-        .FirstOrDefault(video => IsSame(video.Entry, file) && !File.Exists(video.Entry.Path));
+        .FirstOrDefault(video => IsSame(video.Entry, file) && !VideoFiles.Exists(video.Entry.Path));
 
     private PlannedVideo Keep(IndexedVideo stored, VideoEntry file, IndexAction action)
     {
@@ -50,7 +50,7 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
         try
         {
             var duration = decoder.Probe(entry.Path, cancellation).Duration;
-            var spans = new ClipSplitter(splitting, decoder).Split(entry.Path, duration, cancellation);
+            var spans = new ClipSplitter(ClipSplitting.Parse(entry.Splitting), decoder).Split(entry.Path, duration, cancellation);
             return new PlannedVideo(entry with { Duration = duration }, action, spans, writes: true);
         }
         catch (VideoException e)

@@ -19,4 +19,7 @@ public static class VideoFiles
         }
         return [.. found];
     }
+
+    /// <summary>Whether the file is there; a link whose target is gone is not.</summary>
+    public static bool Exists(string path) => File.Exists(path) && (File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? true);
 }

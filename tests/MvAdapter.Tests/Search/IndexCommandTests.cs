@@ -45,6 +45,37 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
     }
 
     [Fact]
+    public void A_cut_that_was_asked_for_stays_until_another_is()
+    {
+        Video("long.mp4", "testsrc2", seconds: 6);
+        Assert.Equal("1 added 0 changed 0 moved 0 unchanged 2 clips", Add("--clip", clip.Checkpoint, "--clip-seconds", "3"));
+        Assert.Equal("0 added 1 changed 0 moved 0 unchanged 1 clips", Add("--clip-seconds", "0"));
+        Assert.Equal("0 added 0 changed 0 moved 1 unchanged 0 clips", Add());
+        // What is not said stays: three seconds, as the collection began.
+        Assert.Equal("0 added 1 changed 0 moved 0 unchanged 3 clips", Add("--overlap", "1"));
+    }
+
+    [Fact]
+    public void A_link_to_nothing_is_a_file_that_is_gone()
+    {
+        var target = Video("../elsewhere.mp4", "testsrc");
+        Video("red.mp4", "color=red");
+        File.CreateSymbolicLink(Path.Combine(Videos, "link.mp4"), target);
+        Add("--clip", clip.Checkpoint);
+        File.Delete(target);
+        Assert.Contains("link.mp4", Run("verify").Succeeds(3).Error, StringComparison.Ordinal);
+        Assert.Contains("1 of 2 videos", Run("prune").Succeeds().Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("one of the two", "x", "--video", "v.mp4")]
+    [InlineData("0 seconds or more", "x", "--min-seconds", "NaN")]
+    [InlineData("0 seconds or more", "x", "--max-seconds", "-1")]
+    [InlineData("--captions finds none", "--video", "v.mp4", "--captions", "c.txt", "--cut", "out")]
+    public void A_search_that_makes_no_sense_is_one_line(string reason, params string[] arguments) =>
+        CommandLine.Run(["search", .. arguments, "--index", Index]).Fails(2, reason);
+
+    [Fact]
     public void A_bad_file_is_named_and_the_good_ones_are_kept()
     {
         Video("good.mp4", "testsrc");
