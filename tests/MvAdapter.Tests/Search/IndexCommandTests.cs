@@ -58,8 +58,8 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
     [Fact]
     public void A_link_to_nothing_is_a_file_that_is_gone()
     {
-        var target = Video("../elsewhere.mp4", "testsrc");
         Video("red.mp4", "color=red");
+        var target = Video("../elsewhere.mp4", "testsrc");
         File.CreateSymbolicLink(Path.Combine(Videos, "link.mp4"), target);
         Add("--clip", clip.Checkpoint);
         File.Delete(target);
