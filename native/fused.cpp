@@ -2,11 +2,8 @@
 // there these operators are not registered, and the callers' plain form serves.
 #ifdef MVTORCH_ONEDNN
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
-#include <cmath>
-#include <cstring>
 #include <dnnl.hpp>
 #include <unordered_map>
 #include <vector>
@@ -110,82 +107,15 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const c10::optiona
   return y;
 }
 
-// exp for x <= 0, to a few units in the last place: 2^k times a polynomial. Plain arithmetic, so that compilers vectorise it.
-inline float exp_of_negative(float x) {
-  const float clamped = x < -87.f ? -87.f : x;
-  const float k = std::floor(clamped * 1.44269504f + 0.5f);
-  const float r = clamped - k * 0.693359375f + k * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.f;
-  const int32_t bits = (static_cast<int32_t>(k) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
-}
-
-// Softmax of a row in place, after adding a mask (or not). A row that sees nothing at all becomes zeros.
-__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"), optimize("O3", "fast-math")))
-void softmax(float* row, const float* mask, int64_t length) {
-  if (mask)
-    for (int64_t i = 0; i < length; i++) row[i] += mask[i];
-  float most = -3.0e38f;
-  for (int64_t i = 0; i < length; i++) most = row[i] > most ? row[i] : most;
-  float sum = 0;
-  for (int64_t i = 0; i < length; i++) sum += row[i] = exp_of_negative(row[i] - most);
-  const float factor = 1 / sum;
-  for (int64_t i = 0; i < length; i++) row[i] *= factor;
-}
-
-// Attention over queries, keys and values that lie side by side: projected [N, L, 3D] -> [N, L, D]. The scores of one head
-// of one row live in the cache of the core that computes them and are never written to memory.
-at::Tensor attention(const at::Tensor& projected, int64_t heads, const c10::optional<at::Tensor>& mask) {
-  TORCH_CHECK(projected.dim() == 3 && heads > 0 && projected.size(2) % (3 * heads) == 0, "attention: ", projected.sizes(),
-              " does not fall into queries, keys and values of ", heads, " heads");
-  const int64_t n = projected.size(0), length = projected.size(1), width = projected.size(2) / 3, d = width / heads;
-  const auto input = projected.to(at::kFloat).contiguous();
-  at::Tensor added;  // [L, L] for all, or one row [L] of masked keys for each n
-  if (mask) {
-    const bool keys = mask->dim() == 4;
-    TORCH_CHECK(keys ? mask->size(0) == n && mask->numel() == n * length : mask->sizes() == at::IntArrayRef({length, length}),
-                "attention: the mask is ", mask->sizes(), " over ", projected.sizes());
-    added = mask->to(at::kFloat).contiguous();
-  }
-  const bool keys = mask && mask->dim() == 4;
-  auto result = at::empty({n, length, width}, input.options());
-  const float scale = 1 / std::sqrt(static_cast<float>(d));
-  const float *from = input.data_ptr<float>(), *masks = mask ? added.data_ptr<float>() : nullptr;
-  float* to = result.data_ptr<float>();
-  at::parallel_for(0, n * heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores(length * length);
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t row = i / heads, head = i % heads;
-      const float* q = from + row * length * 3 * width + head * d;
-      dnnl_sgemm('N', 'T', length, length, d, scale, q, 3 * width, q + width, 3 * width, 0, scores.data(), length);
-      for (int64_t j = 0; j < length; j++)
-        softmax(scores.data() + j * length, masks == nullptr ? nullptr : masks + (keys ? row : j) * length, length);
-      dnnl_sgemm('N', 'N', length, d, length, 1, scores.data(), length, q + 2 * width, 3 * width, 0,
-                 to + row * length * width + head * d, width);
-    }
-  });
-  return result.to(projected.scalar_type());
-}
-
 }  // namespace
 
 TORCH_LIBRARY(mvt, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias) -> Tensor");
-  library.def("attention(Tensor projected, int heads, Tensor? mask=None) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {
   library.impl("linear", linear);
   library.impl("mlp", mlp);
-  library.impl("attention", attention);
 }
 #endif

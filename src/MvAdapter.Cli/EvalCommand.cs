@@ -52,7 +52,8 @@ internal static class EvalCommand
     {
         var config = adapter is null ? null : RunConfigFile.TryReadFrom(adapter);
         var cost = config is null ? null : RunFolder.Of(adapter!).TryReadProgress(config);
-        return Reports.Of(encoder.Model, config?.Seed ?? 0, result, cost?.TrainSeconds ?? 0, cost?.PeakMemory ?? TorchRuntime.Memory(encoder.Model.Device).Peak);
+        var report = Reports.Of(encoder.Model, config?.Seed ?? 0, result, cost?.TrainSeconds ?? 0, cost?.PeakMemory ?? TorchRuntime.Memory(encoder.Model.Device).Peak);
+        return adapter is null ? report : report with { StorageBytes = new FileInfo(adapter).Length };   // as it was packed
     }
 
     private static void Print(VideoTextEncoder encoder, RetrievalReport report, RetrievalEvaluation result, bool json, bool worst)

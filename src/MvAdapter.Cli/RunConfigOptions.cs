@@ -24,7 +24,7 @@ internal sealed class RunConfigOptions
         ["chunk_size"] = "Pairs of a batch in memory at once, 0 for all: a large batch then takes time, not memory",
         ["accumulation"] = "Batches whose gradients make one step",
         ["epochs"] = "Passes over the training pairs",
-        ["steps"] = "Steps of the optimiser, in place of epochs",
+        ["steps"] = "Steps of the optimiser, in place of epochs; 0 for as many as the epochs have",
         ["adapter_lr"] = "Learning rate of what the method adds (also --lr)",
         ["clip_lr"] = "Learning rate of what trains of CLIP",
         ["weight_decay"] = "Weight decay",

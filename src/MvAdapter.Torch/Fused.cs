@@ -27,10 +27,4 @@ public static class Fused
     /// <summary>contract(QuickGELU(expand(x))), without the whole hidden layer in memory. x [.., D], expand [H, D], contract [D, H].</summary>
     public static Tensor Mlp(Tensor x, Tensor expand, Tensor? expandBias, Tensor contract, Tensor? contractBias) =>
         Operator.Call("mvt::mlp", x, expand, expandBias?.To(expand.DType), contract, contractBias?.To(contract.DType));
-
-    /// <summary>
-    /// Multi-head attention over queries, keys and values side by side [N, L, 3D] -> [N, L, D], with scores divided by the root
-    /// of the head's width. The mask is added to them: [L, L], or [N, 1, 1, L] for masked keys.
-    /// </summary>
-    public static Tensor Attention(Tensor projected, long heads, Tensor? mask) => Operator.Call("mvt::attention", projected, heads, mask);
 }

@@ -68,7 +68,7 @@ public sealed class MemoryTests(TinyClip clip) : IClassFixture<TinyClip>
         var models = Enumerable.Range(0, tasks).Select(_ => AdapterCheckpoint.Load(folder.File("adapter.safetensors"), backbone)).ToList();
         var grown = Resident() - before;
         foreach (var model in models) model.Dispose();
-        Assert.InRange(grown, 0, 2 * tasks * size + Allowed);
+        Assert.InRange(grown, -Allowed, 2 * tasks * size + Allowed);   // other tests' memory may go meanwhile
     }
 
     private Tensor Videos() => Tensor.RandN([Pairs, TinyClip.AdapterSettings.Frames, 3, clip.Config.ImageSize, clip.Config.ImageSize]);

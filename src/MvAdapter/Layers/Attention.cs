@@ -35,22 +35,15 @@ public sealed class Attention
     /// <param name="projectionDelta">Added to the projections [N, L, 3D] (queries, keys, values); null for none.</param>
     public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? projectionDelta = null)
     {
+        var (n, length, width) = (x.Size(0), x.Size(1), x.Size(2));
         var bias = inBiases.Length == 1 ? inBiases[0] : Tensor.Concatenate(inBiases);
         var projected = Linear.Apply(x, inWeight, bias);                                 // [N, L, 3D]
         if (projectionDelta is not null) projected = projected + projectionDelta.To(projected.DType);
-        var mixed = Fused.Serves(projected) ? Fused.Attention(projected, heads, mask) : Attend(projected, mask);
-        return output.Forward(mixed);
-    }
-
-    /// <summary>Queries, keys and values side by side [N, L, 3D] -> [N, L, D].</summary>
-    private Tensor Attend(Tensor projected, Tensor? mask)
-    {
-        var (n, length, width) = (projected.Size(0), projected.Size(1), projected.Size(2) / 3);
         var parts = projected.View(n, length, 3, heads, width / heads).Permute(2, 0, 3, 1, 4);
         var (q, k, v) = (parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2));    // [N, H, L, d]
         var scores = (q * (1 / Math.Sqrt(width / heads))).MatMul(k.Transpose(-2, -1));   // [N, H, L, L]
         if (mask is not null) scores = scores + mask.To(scores.DType);
         var mixed = Functional.Softmax(scores, -1).MatMul(v);                            // [N, H, L, d]
-        return mixed.Transpose(1, 2).Reshape(n, length, width);
+        return output.Forward(mixed.Transpose(1, 2).Reshape(n, length, width));
     }
 }

@@ -51,19 +51,9 @@ public sealed class FusedTests : IDisposable
     }
 
     [SkippableFact]
-    public void Scores_too_large_for_exp_are_no_trouble()
-    {
-        var projected = Tensor.RandN([1, 9, 3 * 16], generator) * 200;
-        var mask = Causal(9);
-        Assert.True(double.IsFinite(Fused.Attention(projected, 2, mask).Abs().Max().ToDouble()));
-    }
-
-    [SkippableFact]
     public void Wrong_shapes_are_named()
     {
         var x = Tensor.Ones([2, 3, 12]);
-        Assert.Contains("[2, 3, 12]", Assert.Throws<TorchException>(() => Fused.Attention(x, 5, null)).Message, StringComparison.Ordinal);
-        Assert.Contains("mask", Assert.Throws<TorchException>(() => Fused.Attention(x, 2, Tensor.Ones([4, 4]))).Message, StringComparison.Ordinal);
         Assert.Contains("weight", Assert.Throws<TorchException>(() => Fused.Linear(x, Tensor.Ones([4, 11]), null)).Message, StringComparison.Ordinal);
         Assert.Contains("weights", Assert.Throws<TorchException>(() => Fused.Mlp(x, Tensor.Ones([4, 12]), null, Tensor.Ones([12, 5]), null)).Message, StringComparison.Ordinal);
     }
