@@ -27,7 +27,7 @@ internal static class BenchCommand
               ./run bench tasks --tasks 100
 
             tasks writes MV-Adapters of random weights into a temporary folder, loads them over one CLIP, and measures files,
-            memory, and what changing from task to task costs.
+            loading, and what changing from task to task costs.
             """);
         var what = new Argument<string>("what") { Description = "encode (videos), text (captions), train (one step), all of these, or tasks", DefaultValueFactory = _ => "encode" };
         var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
