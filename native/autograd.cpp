@@ -1,6 +1,7 @@
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <memory>
 
@@ -40,7 +41,71 @@ struct AutocastGuard final : mvt_guard {
   mvt::AutocastState before;
 };
 
+// The caller's function, and its end when the graph goes.
+struct Segment final : torch::CustomClassHolder {
+  Segment(mvt_segment forward, mvt_segment_release release, void* state) : forward(forward), release(release), state(state) {}
+  ~Segment() override { release(state); }
+  at::Tensor operator()(const at::Tensor& x) const {
+    mvt_tensor* y = nullptr;
+    TORCH_CHECK(forward(state, mvt::wrap(x), &y) == 0, "the segment failed");
+    at::Tensor result = mvt::unwrap(y);
+    mvt_tensor_free(y);
+    return result;
+  }
+  mvt_segment forward;
+  mvt_segment_release release;
+  void* state;
+};
+
+at::Generator default_generator(const at::Tensor& x) { return at::globalContext().defaultGenerator(x.device()); }
+
+// Gradient checkpointing (arXiv 1604.06174): the segment runs without a graph, and once more with one when its gradient is wanted,
+// with the random numbers and the autocast of the first time.
+struct Checkpoint : torch::autograd::Function<Checkpoint> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& /* makes it recorded */,
+                            const c10::intrusive_ptr<Segment>& segment) {
+    const auto autocast = mvt::get_autocast(x.device().type());
+    context->save_for_backward({x, default_generator(x).get_state()});
+    context->saved_data["segment"] = c10::IValue::make_capsule(segment);
+    context->saved_data["autocast"] = autocast.enabled;
+    context->saved_data["dtype"] = static_cast<int64_t>(autocast.dtype);
+    const at::AutoGradMode none(false);
+    return (*segment)(x.detach());
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto segment = c10::static_intrusive_pointer_cast<Segment>(context->saved_data["segment"].toCapsule());
+    const auto x = saved[0].detach().requires_grad_(saved[0].requires_grad());
+    auto generator = default_generator(x);
+    const auto now = generator.get_state();
+    const at::AutoGradMode recorded(true);
+    at::Tensor y;
+    generator.set_state(saved[1]);
+    try {
+      std::unique_ptr<AutocastGuard> autocast;
+      if (context->saved_data["autocast"].toBool())
+        autocast = std::make_unique<AutocastGuard>(x.device().type(), static_cast<at::ScalarType>(context->saved_data["dtype"].toInt()));
+      y = (*segment)(x);
+    } catch (...) {
+      generator.set_state(now);
+      throw;
+    }
+    generator.set_state(now);
+    if (y.requires_grad()) torch::autograd::backward({y}, {gradients[0]});
+    return {x.grad(), at::Tensor(), at::Tensor()};
+  }
+};
+
 }  // namespace
+
+int mvt_checkpoint(const mvt_tensor* x, mvt_segment forward, mvt_segment_release release, void* state, mvt_tensor** out) {
+  const auto segment = c10::make_intrusive<Segment>(forward, release, state);
+  return mvt::guarded([&] {
+    const auto anchor = at::zeros({0}).requires_grad_();   // what trains inside need not be among the inputs
+    *out = mvt::wrap(Checkpoint::apply(mvt::unwrap(x), anchor, segment));
+  });
+}
 
 int mvt_set_requires_grad(mvt_tensor* tensor, int value) {
   return mvt::guarded([&] { mvt::unwrap(tensor).set_requires_grad(value != 0); });

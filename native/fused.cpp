@@ -1,9 +1,13 @@
-// Operators that do several of libtorch's in one pass, for work without gradients on the CPU. oneDNN multiplies; where it is not
-// there these operators are not registered, and the callers' plain form serves.
+// Operators that do several of libtorch's in one pass on the CPU, with their gradients by inputs and biases: the weights of CLIP are
+// frozen, so nothing is kept for theirs. oneDNN multiplies; where it is not there these operators are not registered, and the
+// callers' plain form serves.
 #ifdef MVTORCH_ONEDNN
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <dnnl.hpp>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +31,7 @@ memory::data_type type_of(const at::Tensor& tensor) {
   return memory::data_type::bf16;
 }
 
+// A contiguous tensor seen as a matrix, or as the transpose of one.
 memory matrix(const at::Tensor& tensor, int64_t rows, int64_t columns, bool transposed = false) {
   TORCH_CHECK(tensor.is_contiguous(), "fused operators take contiguous tensors");
   const auto order = transposed ? memory::format_tag::ba : memory::format_tag::ab;
@@ -51,10 +56,12 @@ void append_quick_gelu(dnnl::post_ops& then) {  // oneDNN's swish is x sigmoid(a
 #endif
 }
 
-// y = x w^T + b, then QuickGELU: x [M, K], w [N, K], b [N], y [M, N].
-void multiply(const at::Tensor& x, const at::Tensor& w, const c10::optional<at::Tensor>& b, bool quick_gelu, at::Tensor& y) {
-  const int64_t m = x.size(0), k = x.size(1), n = w.size(0);
-  const memory source = matrix(x, m, k), weights = matrix(w, k, n, true), target = matrix(y, m, n);
+enum class Weight { as_stored, transposed };
+
+// y = x w^T + b (the weight transposed, as layers store it [N, K]) or y = x w (w [K, N]), then QuickGELU.
+void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const c10::optional<at::Tensor>& b, bool quick_gelu, at::Tensor& y) {
+  const int64_t m = x.size(0), k = x.size(1), n = y.size(1);
+  const memory source = matrix(x, m, k), weights = matrix(w, k, n, use == Weight::transposed), target = matrix(y, m, n);
   Arguments arguments{{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, target}};
   memory bias;
   if (b) arguments.insert({DNNL_ARG_BIAS, bias = matrix(*b, 1, n)});
@@ -66,6 +73,41 @@ void multiply(const at::Tensor& x, const at::Tensor& w, const c10::optional<at::
   product(source, weights, b ? &bias : nullptr, target, attributes).execute(stream, arguments);
   stream.wait();
 }
+
+dnnl::eltwise_forward::primitive_desc quick_gelu_of(const memory& x) {
+  const auto shape = x.get_desc();
+#if DNNL_VERSION_MAJOR >= 3
+  return {cpu(), dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_swish, shape, shape, quick_gelu_alpha, 0.f};
+#else
+  return {{dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_swish, shape, quick_gelu_alpha, 0.f}, cpu()};
+#endif
+}
+
+// y = QuickGELU(x).
+void quick_gelu(const at::Tensor& x, at::Tensor& y) {
+  const memory source = matrix(x, x.size(0), x.size(1)), target = matrix(y, x.size(0), x.size(1));
+  dnnl::stream stream(cpu());
+  dnnl::eltwise_forward(quick_gelu_of(source)).execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}});
+  stream.wait();
+}
+
+// gradient *= QuickGELU'(x).
+void quick_gelu_backward(const at::Tensor& x, at::Tensor& gradient) {
+  const memory source = matrix(x, x.size(0), x.size(1)), target = matrix(gradient, x.size(0), x.size(1));
+  const auto forward = quick_gelu_of(source);
+  const auto shape = source.get_desc();
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::eltwise_backward::primitive_desc backward(
+      cpu(), dnnl::algorithm::eltwise_swish, shape, shape, shape, quick_gelu_alpha, 0.f, forward);
+#else
+  const dnnl::eltwise_backward::primitive_desc backward({dnnl::algorithm::eltwise_swish, shape, shape, quick_gelu_alpha, 0.f}, cpu(), forward);
+#endif
+  dnnl::stream stream(cpu());
+  dnnl::eltwise_backward(backward).execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, target}, {DNNL_ARG_DIFF_SRC, target}});
+  stream.wait();
+}
+
+at::Tensor rows_of(const at::Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
 
 std::vector<int64_t> with_last(const at::Tensor& x, int64_t last) {
   auto sizes = x.sizes().vec();
@@ -79,32 +121,129 @@ void check_product(const at::Tensor& x, const at::Tensor& weight, const char* na
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), name, ": x is ", x.scalar_type(), " and the weight ", weight.scalar_type());
 }
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const c10::optional<at::Tensor>& bias) {
+using Optional = c10::optional<at::Tensor>;
+
+at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
   check_product(x, weight, "linear");
   auto y = at::empty(with_last(x, weight.size(0)), x.options());
   if (y.numel() == 0) return y;
   auto out = y.view({-1, y.size(-1)});
-  multiply(x.contiguous().view({-1, x.size(-1)}), weight, bias, false, out);
+  multiply(rows_of(x), weight, Weight::transposed, bias, false, out);
   return y;
 }
 
-at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const c10::optional<at::Tensor>& expand_bias,
-               const at::Tensor& contract, const c10::optional<at::Tensor>& contract_bias) {
+// With hidden, [rows, H], what stands before QuickGELU is left there for the gradient.
+at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
+               const Optional& contract_bias, at::Tensor* hidden) {
   check_product(x, expand, "mlp");
   TORCH_CHECK(contract.dim() == 2 && contract.size(1) == expand.size(0), "mlp: the weights are ", expand.sizes(), " and ",
               contract.sizes());
   auto y = at::empty(with_last(x, contract.size(0)), x.options());
   if (y.numel() == 0) return y;
-  const auto rows = x.contiguous().view({-1, x.size(-1)});
+  const auto rows = rows_of(x);
   auto out = y.view({-1, y.size(-1)});
-  auto hidden = at::empty({std::min(mlp_rows, rows.size(0)), expand.size(0)}, x.options());
+  auto active = at::empty({std::min(mlp_rows, rows.size(0)), expand.size(0)}, x.options());
   for (int64_t first = 0; first < rows.size(0); first += mlp_rows) {
     const auto count = std::min(mlp_rows, rows.size(0) - first);
-    auto part = hidden.narrow(0, 0, count), target = out.narrow(0, first, count);
-    multiply(rows.narrow(0, first, count), expand, expand_bias, true, part);
-    multiply(part, contract, contract_bias, false, target);
+    auto part = active.narrow(0, 0, count), target = out.narrow(0, first, count);
+    auto before = hidden ? hidden->narrow(0, first, count) : part;
+    multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, !hidden, before);
+    if (hidden) quick_gelu(before, part);
+    multiply(part, contract, Weight::transposed, contract_bias, false, target);
   }
   return y;
+}
+
+at::Tensor mlp_inference(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
+                         const Optional& contract_bias) {
+  return mlp(x, expand, expand_bias, contract, contract_bias, nullptr);
+}
+
+// ---- gradients ----
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+bool requires_grad(const Optional& tensor) { return tensor && tensor->defined() && tensor->requires_grad(); }
+
+bool recorded(const at::Tensor& x, std::initializer_list<at::Tensor> weights, std::initializer_list<Optional> biases) {
+  if (!c10::GradMode::is_enabled()) return false;
+  for (const auto& weight : weights) TORCH_CHECK(!weight.requires_grad(), "fused operators have no gradient by a weight");
+  return x.requires_grad() || std::any_of(biases.begin(), biases.end(), requires_grad);
+}
+
+Optional optional(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : Optional(); }
+
+struct Linear : torch::autograd::Function<Linear> {
+  static Variable forward(AutogradContext* context, const Variable& x, const Variable& weight, const Variable& bias) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    context->save_for_backward({weight});
+    context->saved_data["bias"] = bias.defined() && bias.requires_grad();
+    context->saved_data["x"] = x.requires_grad();
+    return fused_linear(x, weight, optional(bias));
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto gradient = rows_of(gradients[0]);
+    const auto weight = context->get_saved_variables()[0];
+    Variable x, bias;
+    if (context->saved_data["x"].toBool()) {
+      x = at::empty(with_last(gradients[0], weight.size(1)), gradient.options());
+      auto out = x.view({-1, x.size(-1)});
+      if (x.numel() > 0) multiply(gradient, weight, Weight::as_stored, {}, false, out);
+    }
+    if (context->saved_data["bias"].toBool()) bias = gradient.sum(0);
+    return {x, Variable(), bias};
+  }
+};
+
+struct Mlp : torch::autograd::Function<Mlp> {
+  static Variable forward(AutogradContext* context, const Variable& x, const Variable& expand, const Variable& expand_bias,
+                          const Variable& contract, const Variable& contract_bias) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    auto hidden = at::empty({x.numel() / x.size(-1), expand.size(0)}, x.options());
+    context->save_for_backward({hidden, expand, contract});
+    context->saved_data["x"] = x.requires_grad();
+    context->saved_data["expand_bias"] = expand_bias.defined() && expand_bias.requires_grad();
+    context->saved_data["contract_bias"] = contract_bias.defined() && contract_bias.requires_grad();
+    return mlp(x, expand, optional(expand_bias), contract, optional(contract_bias), &hidden);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &hidden = saved[0], &expand = saved[1], &contract = saved[2];
+    const auto gradient = rows_of(gradients[0]);
+    const bool of_x = context->saved_data["x"].toBool(), of_bias = context->saved_data["expand_bias"].toBool();
+    auto x = at::empty(with_last(gradients[0], expand.size(1)), gradient.options());
+    auto out = x.view({-1, x.size(-1)});
+    auto bias = at::zeros({expand.size(0)}, gradient.options().dtype(at::kFloat));
+    auto inner = at::empty({std::min(mlp_rows, hidden.size(0)), expand.size(0)}, gradient.options());
+    for (int64_t first = 0; first < hidden.size(0) && (of_x || of_bias); first += mlp_rows) {
+      const auto count = std::min(mlp_rows, hidden.size(0) - first);
+      auto part = inner.narrow(0, 0, count), target = out.narrow(0, first, count);
+      multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, false, part);
+      quick_gelu_backward(hidden.narrow(0, first, count), part);
+      if (of_bias) bias += part.sum(0, /*keepdim=*/false, at::kFloat);
+      if (of_x) multiply(part, expand, Weight::as_stored, {}, false, target);
+    }
+    return {of_x ? x : Variable(), Variable(), of_bias ? bias.to(gradient.scalar_type()) : Variable(), Variable(),
+            context->saved_data["contract_bias"].toBool() ? gradient.sum(0) : Variable()};
+  }
+};
+
+at::Tensor linear_recorded(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
+  if (recorded(x, {weight}, {bias})) return Linear::apply(x, weight, bias.value_or(at::Tensor()));
+  at::AutoDispatchBelowADInplaceOrView guard;
+  return fused_linear(x, weight, bias);
+}
+
+at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
+                        const Optional& contract_bias) {
+  if (recorded(x, {expand, contract}, {expand_bias, contract_bias}))
+    return Mlp::apply(x, expand, expand_bias.value_or(at::Tensor()), contract, contract_bias.value_or(at::Tensor()));
+  at::AutoDispatchBelowADInplaceOrView guard;
+  return mlp_inference(x, expand, expand_bias, contract, contract_bias);
 }
 
 }  // namespace
@@ -115,7 +254,12 @@ TORCH_LIBRARY(mvt, library) {
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {
-  library.impl("linear", linear);
-  library.impl("mlp", mlp);
+  library.impl("linear", fused_linear);
+  library.impl("mlp", mlp_inference);
+}
+
+TORCH_LIBRARY_IMPL(mvt, AutogradCPU, library) {
+  library.impl("linear", linear_recorded);
+  library.impl("mlp", mlp_recorded);
 }
 #endif

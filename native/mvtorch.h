@@ -67,6 +67,11 @@ MVT_API int mvt_set_grad(mvt_tensor* tensor, const mvt_tensor* grad);  // null c
 MVT_API int mvt_backward(mvt_tensor* const* tensors, int64_t count, mvt_tensor* const* gradients, int keep_graph);
 MVT_API int mvt_gradient(mvt_tensor* const* outputs, int64_t output_count, mvt_tensor* const* output_gradients,
                          mvt_tensor* const* inputs, int64_t input_count, int keep_graph, mvt_tensor** gradients);
+// Runs forward(state, x, &y) now without a graph, and again when the gradient is wanted. forward owns the x it is given and gives
+// its y away; it returns 0, or anything else when it failed. release(state) is called once, when nothing will call forward any more.
+typedef int (*mvt_segment)(void* state, mvt_tensor* x, mvt_tensor** y);
+typedef void (*mvt_segment_release)(void* state);
+MVT_API int mvt_checkpoint(const mvt_tensor* x, mvt_segment forward, mvt_segment_release release, void* state, mvt_tensor** out);
 MVT_API int mvt_grad_mode(int value);  // 0, 1, or -1 to ask; returns the mode before the call
 // Guards undo themselves when released, in the reverse order, on the thread that made them.
 MVT_API int mvt_inference_mode_enter(mvt_guard** out);

@@ -49,11 +49,11 @@ internal static class ModelBench
         double Ratio, double LeastRatio, double MostRatio)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-            $"{Work,-7} {Path,-10} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the plain speed ({LeastRatio:0.00} to {MostRatio:0.00})");
+            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the plain speed ({LeastRatio:0.00} to {MostRatio:0.00})");
     }
 
-    /// <summary>A way to do the work: the type of frozen weights, and whether fused operators are used.</summary>
-    private sealed record Way(string Name, DType Type, bool Fused);
+    /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
+    private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false);
 
     private sealed class Bench(ClipConfig clip, int videos, int repeats, Device device)
     {
@@ -61,12 +61,14 @@ internal static class ModelBench
         private const int Words = 32;
         private const int Captions = 64;
         private static readonly Way[] Ways = [new("plain fp32", DType.Float32, false), new("fp32", DType.Float32, true), new("bf16", DType.BFloat16, true)];
+        private static readonly Way[] TrainingWays = [.. Ways, new("fp32, recompute", DType.Float32, true, true), new("bf16, recompute", DType.BFloat16, true, true)];
 
         public List<Timing> Run(IReadOnlyList<string> works, CancellationToken cancellation)
         {
             using var backbone = ClipModel.CreateRandom(clip, 0);
-            var models = Ways.Select(way => RetrievalModel.Create(
-                backbone, Methods.Find("mv-adapter").Create(clip, device: device), way.Type, device)).ToArray();
+            // One model of a type: each more would stand in the peak memory of the others.
+            var models = new[] { DType.Float32, DType.BFloat16 }.ToDictionary(type => type, type => RetrievalModel.Create(
+                backbone, Methods.Find("mv-adapter").Create(clip, device: device), type, device));
             try
             {
                 return [.. works.SelectMany(work => Measure(work, models, cancellation))];
@@ -74,43 +76,46 @@ internal static class ModelBench
             finally
             {
                 Fused.Enabled = true;
-                foreach (var model in models) model.Dispose();
+                foreach (var model in models.Values) model.Dispose();
             }
         }
 
-        private IEnumerable<Timing> Measure(string work, RetrievalModel[] models, CancellationToken cancellation)
+        private IEnumerable<Timing> Measure(string work, Dictionary<DType, RetrievalModel> models, CancellationToken cancellation)
         {
+            var ways = work == "train" ? TrainingWays : Ways;
             using var scope = new TensorScope();
             using var generator = new Generator(0);
             var pixels = Tensor.RandN([videos, Frames, 3, clip.ImageSize, clip.ImageSize], generator).To(device);
             var ids = Tokens(work == "train" ? videos : Captions).To(device);
-            var steps = models.Select((model, i) => work == "train" ? new TrainingStep(model, new OptimizerGroups(), _ => 1, Ways[i].Type) : null).ToArray();
-            var seconds = models.Select(_ => new List<double>()).ToArray();
-            var peaks = new long[models.Length];
+            var steps = models.ToDictionary(item => item.Key, item => work == "train" ? new TrainingStep(item.Value, new OptimizerGroups(), _ => 1, item.Key) : null);
+            var seconds = ways.Select(_ => new List<double>()).ToArray();
+            var peaks = new long[ways.Length];
             var products = 0.0;
             for (var repeat = -1; repeat < repeats; repeat++)   // the first one warms up
             {
                 foreach (var type in new[] { DType.Float32, DType.BFloat16 })
                     products = Math.Max(products, ProductRate.Measure(device, type, cancellation));
-                for (var i = 0; i < models.Length; i++)
+                for (var i = 0; i < ways.Length; i++)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    Fused.Enabled = Ways[i].Fused;
+                    var (model, step) = (models[ways[i].Type], steps[ways[i].Type]);
+                    Fused.Enabled = ways[i].Fused;
+                    model.GradientCheckpointing = ways[i].Recompute;
                     TorchRuntime.ResetPeakMemory(device);
                     var clock = Stopwatch.StartNew();
-                    Once(work, models[i], steps[i], pixels, ids);
+                    Once(work, model, step, pixels, ids);
                     TorchRuntime.Synchronize(device);
                     if (repeat >= 0) seconds[i].Add(clock.Elapsed.TotalSeconds);
                     peaks[i] = Math.Max(peaks[i], TorchRuntime.Memory(device).Peak);
                 }
             }
-            foreach (var step in steps) step?.Dispose();
-            for (var i = 0; i < models.Length; i++)
+            foreach (var step in steps.Values) step?.Dispose();
+            for (var i = 0; i < ways.Length; i++)
             {
                 // The ratio of neighbours in time, whose machine was in one state.
                 var ratios = seconds[0].Zip(seconds[i], (plain, other) => plain / other).ToList();
                 var gflops = Flop(work) / Median(seconds[i]) / 1e9;
-                yield return new Timing(work, Ways[i].Name, Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
+                yield return new Timing(work, ways[i].Name, Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
                     Median(ratios), ratios.Min(), ratios.Max());
             }
         }

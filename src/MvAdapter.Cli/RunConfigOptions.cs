@@ -22,6 +22,7 @@ internal sealed class RunConfigOptions
         ["fps"] = "Candidate frames per second, or all",
         ["batch_size"] = "Pairs in a contrastive batch (0: 16, or all of a smaller dataset)",
         ["chunk_size"] = "Pairs of a batch in memory at once, 0 for all: a large batch then takes time, not memory",
+        ["gradient_checkpointing"] = "Compute each block again for its gradient: a third more time, a fraction of the memory (true, false)",
         ["accumulation"] = "Batches whose gradients make one step",
         ["epochs"] = "Passes over the training pairs",
         ["steps"] = "Steps of the optimiser, in place of epochs; 0 for as many as the epochs have",

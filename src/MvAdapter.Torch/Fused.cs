@@ -1,8 +1,8 @@
 namespace MvAdapter.Torch;
 
 /// <summary>
-/// Operators that do several of libtorch's in one pass (<c>native/fused.cpp</c>), for work without gradients on the CPU. Each has a
-/// plain twin among the layers, which serves everywhere else and says what is computed.
+/// Operators that do several of libtorch's in one pass (<c>native/fused.cpp</c>), for weights that do not train, on the CPU. Each has
+/// a plain twin among the layers, which serves everywhere else and says what is computed.
 /// </summary>
 public static class Fused
 {
@@ -14,11 +14,15 @@ public static class Fused
     /// <summary>Whether they are used where they can be; off to measure or to test the plain forms.</summary>
     public static bool Enabled { get; set; } = true;
 
-    /// <summary>Whether they can take this input: on the CPU, float32 or bfloat16, and no gradient is recorded.</summary>
-    public static bool Serves(Tensor x)
+    /// <summary>Whether they can take these: on the CPU, float32 or bfloat16, and no gradient by the weights is recorded.</summary>
+    public static bool Serves(Tensor x, params ReadOnlySpan<Tensor> weights)
     {
         ArgumentNullException.ThrowIfNull(x);
-        return Enabled && Available && x.Device.IsCpu && x.DType is (DType.Float32 or DType.BFloat16) && NativeMethods.mvt_grad_mode(-1) == 0;
+        if (!Enabled || !Available || !x.Device.IsCpu || x.DType is not (DType.Float32 or DType.BFloat16)) return false;
+        if (NativeMethods.mvt_grad_mode(-1) == 0) return true;
+        foreach (var weight in weights)
+            if (weight.RequiresGrad) return false;
+        return true;
     }
 
     /// <summary>x W^T + b. x [.., in], weight [out, in], bias [out] or null, all of one type.</summary>

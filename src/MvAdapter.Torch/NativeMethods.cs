@@ -49,6 +49,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int mvt_set_grad(nint tensor, nint gradient);
     [LibraryImport(Library)] internal static partial int mvt_backward(nint* tensors, long count, nint* gradients, int keepGraph);
     [LibraryImport(Library)] internal static partial int mvt_gradient(nint* outputs, long outputCount, nint* outputGradients, nint* inputs, long inputCount, int keepGraph, nint* gradients);
+    [LibraryImport(Library)] internal static partial int mvt_checkpoint(nint x, delegate* unmanaged<nint, nint, nint*, int> forward, delegate* unmanaged<nint, void> release, nint state, out nint result);
     [LibraryImport(Library)] internal static partial int mvt_grad_mode(int value);
     [LibraryImport(Library)] internal static partial int mvt_inference_mode_enter(out nint guard);
     [LibraryImport(Library)] internal static partial int mvt_autocast_enter(long deviceType, long dtype, out nint guard);

@@ -205,6 +205,15 @@ public sealed unsafe partial class Tensor : IDisposable
         return dimensions;
     }
 
+    /// <summary>Gives the native handle away; this object is as freed.</summary>
+    internal nint Release()
+    {
+        var released = Interlocked.Exchange(ref handle, 0);
+        if (released != 0) Interlocked.Decrement(ref living);
+        Dispose();
+        return released;
+    }
+
     private void Free()
     {
         var freed = Interlocked.Exchange(ref handle, 0);

@@ -26,6 +26,9 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     /// <summary>Where the model runs.</summary>
     public Device Device => Clip.LogitScale.Device;
 
+    /// <summary>Whether training keeps only the input of each block and computes the block again for its gradient: less memory, more time.</summary>
+    public bool GradientCheckpointing { get; set; }
+
     /// <summary>What tells this model's embeddings from another's. It reads every trained weight, at each call anew.</summary>
     public ModelIdentity Identity => new(BackboneIdentity, WeightHash.Of($"{Method.Name} {Method.Settings}", TrainableParameters()));
 
@@ -40,7 +43,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     public Tensor EncodeFrames(Tensor pixels, Tensor? frameMask, bool training = false)
     {
         var (videos, frames) = (pixels.Size(0), pixels.Size(1));
-        var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32) };
+        var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32), Recompute = training && GradientCheckpointing };
         return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method.Vision).View(videos, frames, -1);
     }
 
@@ -52,7 +55,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
 
     /// <summary>One L2-normalised vector a text. ids [B, L] (int64) -> [B, E].</summary>
     public Tensor EncodeTexts(Tensor ids, bool training = false) =>
-        Functional.Normalize(Clip.Text.Forward(ids, Method.Text, training));
+        Functional.Normalize(Clip.Text.Forward(ids, Method.Text, training, training && GradientCheckpointing));
 
     /// <summary>exp(logit_scale) T V^T: texts [T, E] and videos [V, E] -> [T, V].</summary>
     public Tensor Logits(Tensor texts, Tensor videos) => Clip.LogitScale.Exp() * texts.MatMul(videos.T());

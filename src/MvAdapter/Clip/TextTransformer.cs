@@ -30,14 +30,15 @@ public sealed class TextTransformer
     /// <param name="ids">Token ids [B, L] (int64), L at most the context length.</param>
     /// <param name="adapters">One adapter a block, or empty for plain CLIP.</param>
     /// <param name="training">Whether dropout is on.</param>
+    /// <param name="recompute">Whether blocks are computed again for their gradients, to save memory.</param>
     /// <returns>[B, E], not normalised.</returns>
     /// <exception cref="ArgumentException">The texts are longer than the model's context.</exception>
-    public Tensor Forward(Tensor ids, IReadOnlyList<BlockAdapter?> adapters, bool training)
+    public Tensor Forward(Tensor ids, IReadOnlyList<BlockAdapter?> adapters, bool training, bool recompute = false)
     {
         var (batch, length) = (ids.Size(0), ids.Size(1));
         if (length > config.ContextLength)
             throw new ArgumentException($"{length} tokens exceed this CLIP's context of {config.ContextLength}", nameof(ids));
-        var context = new BlockContext(batch, training) { AttentionMask = CausalMask(length, ids.Device) };
+        var context = new BlockContext(batch, training) { AttentionMask = CausalMask(length, ids.Device), Recompute = recompute };
         var x = Functional.Embedding(tokenEmbedding, ids) + positionalEmbedding.Narrow(0, 0, length);   // [B, L, D]
         for (var layer = 0; layer < blocks.Length; layer++)
             x = blocks[layer].Forward(x, context, layer < adapters.Count ? adapters[layer] : null);

@@ -19,6 +19,9 @@ public sealed record BlockContext(long Batch, bool Training)
     /// <summary>1 for a frame, 0 for padding: float32 [B, F]; null when no frame is padding.</summary>
     public Tensor? FrameMask { get; init; }
 
+    /// <summary>Whether a block keeps only its input and is computed again for its gradient (<see cref="GradientCheckpoint"/>).</summary>
+    public bool Recompute { get; init; }
+
     /// <summary>The attention mask of the branch: causal [L, L] for text, null for video.</summary>
     public Tensor? AttentionMask { get; init; }
 }

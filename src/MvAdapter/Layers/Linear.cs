@@ -39,6 +39,6 @@ public sealed class Linear(Tensor weight, Tensor? bias = null)
     internal static Tensor Apply(Tensor x, Tensor weight, Tensor? bias)
     {
         (x, bias) = (x.To(weight.DType), bias?.To(weight.DType));
-        return Fused.Serves(x) ? Fused.Linear(x, weight, bias) : Functional.Linear(x, weight, bias);
+        return Fused.Serves(x, weight) ? Fused.Linear(x, weight, bias) : Functional.Linear(x, weight, bias);
     }
 }

@@ -57,7 +57,10 @@ public sealed class TransformerBlock
     }
 
     /// <summary>The block with an adapter's deltas at its places.</summary>
-    public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter)
+    public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter) =>
+        context.Recompute ? GradientCheckpoint.Run(x, input => Adapted(input, context, adapter)) : Adapted(x, context, adapter);
+
+    private Tensor Adapted(Tensor x, BlockContext context, BlockAdapter? adapter)
     {
         if (adapter is null) return Forward(x, context.AttentionMask);
         using var scope = new TensorScope();
@@ -74,9 +77,9 @@ public sealed class TransformerBlock
     private Tensor Mlp(Tensor x)
     {
         var input = x.To(expand.Weight.DType);
-        return Fused.Serves(input)
+        return Fused.Serves(input, expand.Weight, contract.Weight)
             ? Fused.Mlp(input, expand.Weight, expand.Bias, contract.Weight, contract.Bias)
-            : contract.Forward(Activation.QuickGelu(expand.Forward(x)));
+            : contract.Forward(Activation.QuickGelu(expand.Forward(input)));
     }
 
     private static Tensor Add(Tensor x, Tensor? delta) => delta is null ? x : x + delta;

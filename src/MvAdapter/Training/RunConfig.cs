@@ -56,6 +56,9 @@ public sealed record RunConfig
     /// </summary>
     public int ChunkSize { get; init; }
 
+    /// <summary>Whether each block is computed again for its gradient (<see cref="RetrievalModel.GradientCheckpointing"/>).</summary>
+    public bool GradientCheckpointing { get; init; }
+
     /// <summary>Passes over the training pairs.</summary>
     public int Epochs { get; init; } = 5;
 

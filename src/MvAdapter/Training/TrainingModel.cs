@@ -31,6 +31,7 @@ internal sealed class TrainingModel : IDisposable
             VideoTextEncoder.CheckVocabulary(tokenizer, clip, config.Clip);
             if (config.Words > clip.Config.ContextLength) throw new UsageException($"words {config.Words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
             model = RetrievalModel.Create(clip, definition.Create(clip.Config, definition.Complete(config.Settings, config.Frames, config.Words), (ulong)config.Seed, device), precision);
+            model.GradientCheckpointing = config.GradientCheckpointing;
             return new TrainingModel(model, new VideoTextEncoder(model, tokenizer, config.FrameSampling(), config.Words), precision);
         }
         catch

@@ -58,21 +58,64 @@ public sealed class FusedTests : IDisposable
         Assert.Contains("weights", Assert.Throws<TorchException>(() => Fused.Mlp(x, Tensor.Ones([4, 12]), null, Tensor.Ones([12, 5]), null)).Message, StringComparison.Ordinal);
     }
 
+    // What trains of a block is its biases, and its input depends on what trained before it.
+    [SkippableTheory]
+    [InlineData(1, 1, 8, 1, true)]
+    [InlineData(5, 197, 64, 4, true)]
+    [InlineData(2, 1024, 16, 2, true)]
+    [InlineData(3, 9, 16, 2, false)]
+    public void Gradients_are_those_of_the_plain_block(int n, int length, int width, int heads, bool ofInput) => Recording(() =>
+    {
+        var block = Block(width, heads);
+        var x = Tensor.RandN([n, length, width], generator);
+        x.RequiresGrad = ofInput;
+        var weight = Tensor.RandN([n, length, width], generator);
+        List<Tensor> Gradients(bool fused)
+        {
+            Fused.Enabled = fused;
+            var leaves = parameters.Items.Select(item => item.Value).Where(parameter => parameter.Dimensions == 1).ToList();
+            foreach (var leaf in leaves) leaf.RequiresGrad = true;
+            if (ofInput) leaves.Add(x);
+            return [.. Autograd.Gradient([(block.Forward(x) * weight).Sum()], [.. leaves]).Select(gradient => gradient!)];
+        }
+        foreach (var (fused, plain) in Gradients(true).Zip(Gradients(false)))
+            Assert.InRange(Distance(fused, plain), 0, 2e-5 * (1 + plain.Abs().Max().ToDouble()));
+    });
+
     [SkippableFact]
-    public void They_serve_only_where_no_gradient_is_recorded()
+    public void They_serve_unless_a_weight_trains()
     {
         Assert.True(Fused.Serves(Tensor.Ones([1])));
         Assert.False(Fused.Serves(Tensor.Ones([1]).To(DType.Float64)));
-        // Another thread records gradients; a pool's might be this one.
-        var serves = true;
+        Recording(() =>
+        {
+            var weight = Tensor.Ones([2, 2]);
+            Assert.True(Fused.Serves(Tensor.Ones([2]), weight));
+            weight.RequiresGrad = true;
+            Assert.False(Fused.Serves(Tensor.Ones([2]), weight));
+            Assert.Contains("gradient by a weight", Assert.Throws<TorchException>(() => Fused.Linear(Tensor.Ones([2]), weight, null)).Message, StringComparison.Ordinal);
+        });
+    }
+
+    // The class is in inference mode; another thread is not.
+    private static void Recording(Action body)
+    {
+        Exception? failure = null;
         var thread = new Thread(() =>
         {
-            using var other = new TensorScope();
-            serves = Fused.Serves(Tensor.Ones([1]));
+            try
+            {
+                using var other = new TensorScope();
+                body();
+            }
+            catch (Exception e)
+            {
+                failure = e;
+            }
         });
         thread.Start();
         thread.Join();
-        Assert.False(serves);
+        if (failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
     }
 
     private static (Tensor Fused, Tensor Plain) Both(TransformerBlock block, Tensor x, Tensor? mask)
