@@ -5,6 +5,10 @@
 #include <mutex>
 
 #include "compat.h"
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "internal.h"
 
 #ifdef MVTORCH_CUDA
@@ -76,6 +80,12 @@ int mvt_generator_set_state(mvt_generator* handle, const mvt_tensor* state) {
 void mvt_generator_free(mvt_generator* generator) { delete reinterpret_cast<at::Generator*>(generator); }
 
 #ifdef MVTORCH_CUDA
+void mvt_trim_memory(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 int mvt_cuda_devices(int64_t* count) {
   return mvt::guarded([&] { *count = c10::cuda::device_count(); });
 }

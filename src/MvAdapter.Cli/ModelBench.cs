@@ -25,16 +25,17 @@ internal static class ModelBench
             """);
         var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
         var videos = new Option<int>("--videos") { Description = "Videos at once", DefaultValueFactory = _ => 4, HelpName = "N" };
+        var chunk = new Option<int>("--chunk-size") { Description = "With train: pairs of the batch in memory at once, 0 for all", HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, videos, repeats, threads, device, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, videos, chunk, repeats, threads, device, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
-            if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1) throw new UsageException("--videos and --repeats must be at least 1");
-            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!));
+            if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0) throw new UsageException("--videos and --repeats must be at least 1, --chunk-size not negative");
+            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!));
             var results = bench.Run(work == "all" ? Works : [work], cancellation);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, BenchCommand.Json));
             else foreach (var result in results) Console.WriteLine(result);
@@ -55,7 +56,7 @@ internal static class ModelBench
     /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
     private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false);
 
-    private sealed class Bench(ClipConfig clip, int videos, int repeats, Device device)
+    private sealed class Bench(ClipConfig clip, int videos, int chunk, int repeats, Device device)
     {
         private const int Frames = 12;
         private const int Words = 32;
@@ -120,12 +121,14 @@ internal static class ModelBench
             }
         }
 
-        private static void Once(string work, RetrievalModel model, TrainingStep? step, Tensor pixels, Tensor ids)
+        private void Once(string work, RetrievalModel model, TrainingStep? step, Tensor pixels, Tensor ids)
         {
             using var scope = new TensorScope();
             if (step is not null)
             {
-                step.Accumulate(pixels, null, ids);
+                if (chunk == 0) step.Accumulate(pixels, null, ids);
+                else step.Accumulate([.. Enumerable.Range(0, videos).Chunk(chunk).Select(part => (Func<TrainingInput>)(() =>
+                    new TrainingInput(pixels.Narrow(0, part[0], part.Length), null, ids.Narrow(0, part[0], part.Length))))]);
                 step.Step();
                 return;
             }

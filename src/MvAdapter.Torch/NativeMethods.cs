@@ -64,6 +64,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int mvt_generator_get_state(nint generator, out nint state);
     [LibraryImport(Library)] internal static partial int mvt_generator_set_state(nint generator, nint state);
     [LibraryImport(Library)] internal static partial void mvt_generator_free(nint generator);
+    [LibraryImport(Library)] internal static partial void mvt_trim_memory();
     [LibraryImport(Library)] internal static partial int mvt_cuda_devices(out long count);
     [LibraryImport(Library)] internal static partial int mvt_cuda_synchronize(long index);
     [LibraryImport(Library)] internal static partial int mvt_cuda_memory(long index, out long allocated, out long peak, out long total);

@@ -91,8 +91,14 @@ public static class TorchRuntime
     public static void ResetPeakMemory(Device device)
     {
         if (device.IsCuda) NativeMethods.Check(NativeMethods.mvt_cuda_reset_peak(device.Index), "memory");
-        // Writing 5 to clear_refs resets VmHWM; a kernel that forbids it leaves the peak of the whole process.
-        else try { File.WriteAllText("/proc/self/clear_refs", "5"); } catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+        else try
+        {
+            // What was freed but not given back would count as the next work's.
+            NativeMethods.mvt_trim_memory();
+            // Writing 5 to clear_refs resets VmHWM; a kernel that forbids it leaves the peak of the whole process.
+            File.WriteAllText("/proc/self/clear_refs", "5");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
     }
 
     /// <summary>Returns cached GPU memory to the driver.</summary>
