@@ -79,13 +79,13 @@ int mvt_generator_set_state(mvt_generator* handle, const mvt_tensor* state) {
 
 void mvt_generator_free(mvt_generator* generator) { delete reinterpret_cast<at::Generator*>(generator); }
 
-#ifdef MVTORCH_CUDA
 void mvt_trim_memory(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
 }
 
+#ifdef MVTORCH_CUDA
 int mvt_cuda_devices(int64_t* count) {
   return mvt::guarded([&] { *count = c10::cuda::device_count(); });
 }
