@@ -21,6 +21,7 @@ internal static class BenchCommand
     {
         ModelBench.Create("encode", "Encoding videos: the plain float32 path, and the fast ones in float32 and bfloat16"),
         ModelBench.Create("text", "Encoding captions, in the same three ways"),
+        CaptionBench.Create(),
         ModelBench.Create("train", "One training step of MV-Adapter, in float32 and bfloat16"),
         ModelBench.Create("all", "encode, text and train"),
         TaskBench.Create(),
