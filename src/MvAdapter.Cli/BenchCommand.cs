@@ -31,6 +31,13 @@ internal static class BenchCommand
         BenchServeCommand.Create(),
     };
 
+    /// <summary>The middle of measurements.</summary>
+    public static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
     /// <summary>Prints what was measured, for people or for programs.</summary>
     public static void Print<T>(T result, bool json) => Console.WriteLine(json ? JsonSerializer.Serialize(result, Json) : result);
 }

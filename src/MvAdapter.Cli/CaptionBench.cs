@@ -97,9 +97,9 @@ internal static class CaptionBench
         }
         return new Figures(texts.Count, texts.Average(text => Math.Min(Words, tokenizer.Encode(text).Count + 2)), [.. ways.Select((way, i) =>
         {
-            var ratios = seconds[0].Zip(seconds[i], (plain, other) => plain / other).Order().ToList();
-            var median = seconds[i].Order().ElementAt(repeats / 2);
-            return new Way(way.Name, median, texts.Count / median, ratios[repeats / 2], ratios[0], ratios[^1], cosines[i]);
+            var ratios = seconds[0].Zip(seconds[i], (plain, other) => plain / other).ToList();
+            var median = BenchCommand.Median(seconds[i]);
+            return new Way(way.Name, median, texts.Count / median, BenchCommand.Median(ratios), ratios.Min(), ratios.Max(), cosines[i]);
         })]);
     }
 

@@ -115,9 +115,9 @@ internal static class ModelBench
             {
                 // The ratio of neighbours in time, whose machine was in one state.
                 var ratios = seconds[0].Zip(seconds[i], (plain, other) => plain / other).ToList();
-                var gflops = Flop(work) / Median(seconds[i]) / 1e9;
-                yield return new Timing(work, ways[i].Name, Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
-                    Median(ratios), ratios.Min(), ratios.Max());
+                var gflops = Flop(work) / BenchCommand.Median(seconds[i]) / 1e9;
+                yield return new Timing(work, ways[i].Name, BenchCommand.Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
+                    BenchCommand.Median(ratios), ratios.Min(), ratios.Max());
             }
         }
 
@@ -153,11 +153,5 @@ internal static class ModelBench
         }
 
         private static double Block(double tokens, double width) => 2 * (12 * tokens * width * width + 2 * tokens * tokens * width);
-
-        private static double Median(IEnumerable<double> values)
-        {
-            var sorted = values.Order().ToArray();
-            return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-        }
     }
 }

@@ -145,7 +145,7 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
             other.Add(first);
             same.Add(second);
         }
-        return (Median(same), Median(other));
+        return (BenchCommand.Median(same), BenchCommand.Median(other));
     }
 
     /// <summary>The median over the repeats of the mean time of a call.</summary>
@@ -160,7 +160,7 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
             });
             if (repeat >= 0) seconds.Add(all / calls);
         }
-        return Median(seconds);
+        return BenchCommand.Median(seconds);
     }
 
     private static double Clock(Action work)
@@ -168,12 +168,6 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
         var clock = Stopwatch.StartNew();
         work();
         return clock.Elapsed.TotalSeconds;
-    }
-
-    private static double Median(List<double> seconds)
-    {
-        seconds.Sort();
-        return seconds[seconds.Count / 2];
     }
 
     private void Encode(RetrievalModel model, int captions)

@@ -9,7 +9,7 @@ public static class Reports
     /// <param name="model">The model.</param>
     /// <param name="seed">The seed it was trained with.</param>
     /// <param name="result">The evaluation.</param>
-    /// <param name="trainSeconds">Seconds spent in training.</param>
+    /// <param name="trainSeconds">Seconds spent in training; 0 where that is not known.</param>
     /// <param name="peakMemory">The most memory held, bytes.</param>
     public static RetrievalReport Of(RetrievalModel model, long seed, RetrievalEvaluation result, double trainSeconds, long peakMemory)
     {

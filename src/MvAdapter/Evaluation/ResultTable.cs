@@ -46,7 +46,7 @@ public sealed class ResultTable
             new("Storage", row => Mean(row, report => report.StorageBytes, Units.Bytes)),
             new("Steps", row => Mean(row, report => report.Steps, Units.Count), Optional: true),
             new("Step time", row => Mean(row, report => report.StepSeconds, Units.Latency), Optional: true),
-            new("Train time", row => Mean(row, report => report.TrainSeconds, Units.Duration)),
+            new("Train time", row => Mean(row, report => report.TrainSeconds > 0 ? report.TrainSeconds : null, Units.Duration), Optional: true),   // 0: unknown, or nothing was trained
             new("Peak memory", row => Mean(row, report => report.PeakMemoryBytes, Units.Bytes)),
             new("Encoding a video", row => Mean(row, report => report.EncodingSeconds, Units.Latency), Optional: true),
         ];

@@ -168,10 +168,9 @@ public sealed class Trainer : IDisposable
             var clock = Stopwatch.StartNew();
             var batch = Next(batches, videos);
             ids.AddRange(batch.Select(item => item.Pair.Sample.Id));
-            if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch), trainingStep, options, Say);
-            // After the estimate, which draws dropout too but not in a resumed run's later steps.
-            Generator.ManualSeed(SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step * config.Accumulation + i).NextUInt64());
-            var value = Accumulate(batch);
+            var seed = SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step * config.Accumulation + i).NextUInt64();
+            if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch, seed), trainingStep, options, Say);
+            var value = Accumulate(batch, seed);
             if (!double.IsFinite(value)) throw Diverged($"the loss is {value}", ids);
             loss += value / config.Accumulation;
         }
@@ -233,16 +232,17 @@ public sealed class Trainer : IDisposable
             $"no batch of {config.Dataset} has two videos that can be read: {skipped.Count} of {videoCount} cannot; the last reason: {videos.Current?.Error?.Message}");
     }
 
-    private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch)
+    // The seed of dropout: of the batch's own, whatever was drawn before it, so that a run goes on as if it had not been broken off.
+    private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch, ulong seed)
     {
         using var scope = new TensorScope();
         var share = 1.0 / config.Accumulation;
         if (config.ChunkSize == 0 || config.ChunkSize >= batch.Count)
         {
+            Generator.ManualSeed(seed);
             var whole = Input(batch);
             return trainingStep.Accumulate(whole.Pixels, whole.Mask, whole.Ids, share);
         }
-        var seed = SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step).NextUInt64();
         return trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
         {
             Generator.ManualSeed(seed + (ulong)i);   // the same dropout in both passes over the part
