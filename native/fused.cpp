@@ -58,8 +58,28 @@ void append_quick_gelu(dnnl::post_ops& then) {  // oneDNN's swish is x sigmoid(a
 
 enum class Weight { as_stored, transposed };
 
+// oneDNN multiplies bfloat16 from AVX-512 on; elsewhere float32 stands in for each product, and storage alone is halved.
+bool multiplies(at::ScalarType type) {
+  static const bool bfloat16 = [] {
+    const memory square({{16, 16}, memory::data_type::bf16, memory::format_tag::ab}, cpu());
+    try {
+      product(square, square, nullptr, square, {});
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return type == at::kFloat || bfloat16;
+}
+
 // y = x w^T + b (the weight transposed, as layers store it [N, K]) or y = x w (w [K, N]), then QuickGELU.
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const c10::optional<at::Tensor>& b, bool quick_gelu, at::Tensor& y) {
+  if (!multiplies(x.scalar_type())) {
+    auto wide = at::empty(y.sizes(), y.options().dtype(at::kFloat));
+    multiply(x.to(at::kFloat), w.to(at::kFloat), use, b ? c10::optional<at::Tensor>(b->to(at::kFloat)) : b, quick_gelu, wide);
+    y.copy_(wide);
+    return;
+  }
   const int64_t m = x.size(0), k = x.size(1), n = y.size(1);
   const memory source = matrix(x, m, k), weights = matrix(w, k, n, use == Weight::transposed), target = matrix(y, m, n);
   Arguments arguments{{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, target}};
