@@ -2,19 +2,21 @@
 // frozen, so nothing is kept for theirs. oneDNN multiplies; where it is not there these operators are not registered, and the
 // callers' plain form serves.
 #ifdef MVTORCH_ONEDNN
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <algorithm>
 #include <dnnl.hpp>
 #include <unordered_map>
 #include <vector>
 
+#include "recorded.h"
+
 namespace {
 
 using dnnl::memory;
+using mvt::Optional;
+using mvt::rows_of;
 using Arguments = std::unordered_map<int, memory>;
 
 constexpr float quick_gelu_alpha = 1.702f;
@@ -73,10 +75,10 @@ bool multiplies(at::ScalarType type) {
 }
 
 // y = x w^T + b (the weight transposed, as layers store it [N, K]) or y = x w (w [K, N]), then QuickGELU.
-void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const c10::optional<at::Tensor>& b, bool quick_gelu, at::Tensor& y) {
+void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
   if (!multiplies(x.scalar_type())) {
     auto wide = at::empty(y.sizes(), y.options().dtype(at::kFloat));
-    multiply(x.to(at::kFloat), w.to(at::kFloat), use, b ? c10::optional<at::Tensor>(b->to(at::kFloat)) : b, quick_gelu, wide);
+    multiply(x.to(at::kFloat), w.to(at::kFloat), use, b ? Optional(b->to(at::kFloat)) : b, quick_gelu, wide);
     y.copy_(wide);
     return;
   }
@@ -94,40 +96,21 @@ void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const c10::o
   stream.wait();
 }
 
-dnnl::eltwise_forward::primitive_desc quick_gelu_of(const memory& x) {
-  const auto shape = x.get_desc();
-#if DNNL_VERSION_MAJOR >= 3
-  return {cpu(), dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_swish, shape, shape, quick_gelu_alpha, 0.f};
-#else
-  return {{dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_swish, shape, quick_gelu_alpha, 0.f}, cpu()};
-#endif
-}
+constexpr int64_t numbers_at_once = 1 << 14;  // of an activation, by one thread
 
 // y = QuickGELU(x).
 void quick_gelu(const at::Tensor& x, at::Tensor& y) {
-  const memory source = matrix(x, x.size(0), x.size(1)), target = matrix(y, x.size(0), x.size(1));
-  dnnl::stream stream(cpu());
-  dnnl::eltwise_forward(quick_gelu_of(source)).execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}});
-  stream.wait();
+  const auto from = mvt::floats(x), to = mvt::floats(y);
+  at::parallel_for(0, x.numel(), numbers_at_once,
+                   [&](int64_t begin, int64_t end) { mvt::kernels().quick_gelu(end - begin, from.at(begin), to.at(begin)); });
 }
 
 // gradient *= QuickGELU'(x).
 void quick_gelu_backward(const at::Tensor& x, at::Tensor& gradient) {
-  const memory source = matrix(x, x.size(0), x.size(1)), target = matrix(gradient, x.size(0), x.size(1));
-  const auto forward = quick_gelu_of(source);
-  const auto shape = source.get_desc();
-#if DNNL_VERSION_MAJOR >= 3
-  const dnnl::eltwise_backward::primitive_desc backward(
-      cpu(), dnnl::algorithm::eltwise_swish, shape, shape, shape, quick_gelu_alpha, 0.f, forward);
-#else
-  const dnnl::eltwise_backward::primitive_desc backward({dnnl::algorithm::eltwise_swish, shape, shape, quick_gelu_alpha, 0.f}, cpu(), forward);
-#endif
-  dnnl::stream stream(cpu());
-  dnnl::eltwise_backward(backward).execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, target}, {DNNL_ARG_DIFF_SRC, target}});
-  stream.wait();
+  const auto from = mvt::floats(x), to = mvt::floats(gradient);
+  at::parallel_for(0, x.numel(), numbers_at_once,
+                   [&](int64_t begin, int64_t end) { mvt::kernels().quick_gelu_backward(end - begin, from.at(begin), to.at(begin)); });
 }
-
-at::Tensor rows_of(const at::Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
 
 std::vector<int64_t> with_last(const at::Tensor& x, int64_t last) {
   auto sizes = x.sizes().vec();
@@ -140,8 +123,6 @@ void check_product(const at::Tensor& x, const at::Tensor& weight, const char* na
               weight.sizes());
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), name, ": x is ", x.scalar_type(), " and the weight ", weight.scalar_type());
 }
-
-using Optional = c10::optional<at::Tensor>;
 
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
   check_product(x, weight, "linear");
@@ -185,23 +166,18 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-bool requires_grad(const Optional& tensor) { return tensor && tensor->defined() && tensor->requires_grad(); }
-
-bool recorded(const at::Tensor& x, std::initializer_list<at::Tensor> weights, std::initializer_list<Optional> biases) {
-  if (!c10::GradMode::is_enabled()) return false;
-  for (const auto& weight : weights) TORCH_CHECK(!weight.requires_grad(), "fused operators have no gradient by a weight");
-  return x.requires_grad() || std::any_of(biases.begin(), biases.end(), requires_grad);
+void refuse_training(std::initializer_list<at::Tensor> weights) {
+  for (const auto& weight : weights)
+    TORCH_CHECK(!c10::GradMode::is_enabled() || !weight.requires_grad(), "fused operators have no gradient by a weight");
 }
 
-Optional optional(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : Optional(); }
-
 struct Linear : torch::autograd::Function<Linear> {
-  static Variable forward(AutogradContext* context, const Variable& x, const Variable& weight, const Variable& bias) {
+  static Variable forward(AutogradContext* context, const Variable& x, const Variable& weight, const Optional& bias) {
     at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({weight});
-    context->saved_data["bias"] = bias.defined() && bias.requires_grad();
+    context->saved_data["bias"] = mvt::requires_grad(bias);
     context->saved_data["x"] = x.requires_grad();
-    return fused_linear(x, weight, optional(bias));
+    return fused_linear(x, weight, bias);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -219,15 +195,15 @@ struct Linear : torch::autograd::Function<Linear> {
 };
 
 struct Mlp : torch::autograd::Function<Mlp> {
-  static Variable forward(AutogradContext* context, const Variable& x, const Variable& expand, const Variable& expand_bias,
-                          const Variable& contract, const Variable& contract_bias) {
+  static Variable forward(AutogradContext* context, const Variable& x, const Variable& expand, const Optional& expand_bias,
+                          const Variable& contract, const Optional& contract_bias) {
     at::AutoDispatchBelowADInplaceOrView guard;
     auto hidden = at::empty({x.numel() / x.size(-1), expand.size(0)}, x.options());
     context->save_for_backward({hidden, expand, contract});
     context->saved_data["x"] = x.requires_grad();
-    context->saved_data["expand_bias"] = expand_bias.defined() && expand_bias.requires_grad();
-    context->saved_data["contract_bias"] = contract_bias.defined() && contract_bias.requires_grad();
-    return mlp(x, expand, optional(expand_bias), contract, optional(contract_bias), &hidden);
+    context->saved_data["expand_bias"] = mvt::requires_grad(expand_bias);
+    context->saved_data["contract_bias"] = mvt::requires_grad(contract_bias);
+    return mlp(x, expand, expand_bias, contract, contract_bias, &hidden);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -253,22 +229,24 @@ struct Mlp : torch::autograd::Function<Mlp> {
 };
 
 at::Tensor linear_recorded(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
-  if (recorded(x, {weight}, {bias})) return Linear::apply(x, weight, bias.value_or(at::Tensor()));
+  refuse_training({weight});
+  if (mvt::recorded({x, bias})) return Linear::apply(x, weight, bias);
   at::AutoDispatchBelowADInplaceOrView guard;
   return fused_linear(x, weight, bias);
 }
 
 at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
                         const Optional& contract_bias) {
-  if (recorded(x, {expand, contract}, {expand_bias, contract_bias}))
-    return Mlp::apply(x, expand, expand_bias.value_or(at::Tensor()), contract, contract_bias.value_or(at::Tensor()));
+  refuse_training({expand, contract});
+  if (mvt::recorded({x, expand_bias, contract_bias}))
+    return Mlp::apply(x, expand, expand_bias, contract, contract_bias);
   at::AutoDispatchBelowADInplaceOrView guard;
   return mlp_inference(x, expand, expand_bias, contract, contract_bias);
 }
 
 }  // namespace
 
-TORCH_LIBRARY(mvt, library) {
+TORCH_LIBRARY_FRAGMENT(mvt, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias) -> Tensor");
 }

@@ -5,10 +5,6 @@
 #include <mutex>
 
 #include "compat.h"
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include "internal.h"
 
 #ifdef MVTORCH_CUDA
@@ -78,12 +74,6 @@ int mvt_generator_set_state(mvt_generator* handle, const mvt_tensor* state) {
 }
 
 void mvt_generator_free(mvt_generator* generator) { delete reinterpret_cast<at::Generator*>(generator); }
-
-void mvt_trim_memory(void) {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
 
 #ifdef MVTORCH_CUDA
 int mvt_cuda_devices(int64_t* count) {

@@ -1,24 +1,30 @@
 namespace MvAdapter.Torch;
 
 /// <summary>
-/// Operators that do several of libtorch's in one pass (<c>native/fused.cpp</c>), for weights that do not train, on the CPU. Each has
-/// a plain twin among the layers, which serves everywhere else and says what is computed.
+/// Operators of our own (<c>native/</c>) that do several of libtorch's in one pass over memory, on the CPU. Each has a plain twin among
+/// the layers, which serves everywhere else and says what is computed.
 /// </summary>
 public static class Fused
 {
     private static readonly Lazy<bool> Registered = new(static () => Operator.Exists("mvt::linear"));
 
-    /// <summary>Whether the native library was built with them: it was where oneDNN's headers were.</summary>
+    /// <summary>Whether the native library was built with products: it was where oneDNN's headers were.</summary>
     public static bool Available => Registered.Value;
 
     /// <summary>Whether they are used where they can be; off to measure or to test the plain forms.</summary>
     public static bool Enabled { get; set; } = true;
 
-    /// <summary>Whether they can take these: on the CPU, float32 or bfloat16, and no gradient by the weights is recorded.</summary>
-    public static bool Serves(Tensor x, params ReadOnlySpan<Tensor> weights)
+    /// <summary>Whether they can take this: on the CPU, float32 or bfloat16.</summary>
+    public static bool Takes(Tensor x)
     {
         ArgumentNullException.ThrowIfNull(x);
-        if (!Enabled || !Available || !x.Device.IsCpu || x.DType is not (DType.Float32 or DType.BFloat16)) return false;
+        return Enabled && x.Device.IsCpu && x.DType is DType.Float32 or DType.BFloat16;
+    }
+
+    /// <summary>Whether the products can take this: there is oneDNN, and no gradient by the weights is recorded.</summary>
+    public static bool Serves(Tensor x, params ReadOnlySpan<Tensor> weights)
+    {
+        if (!Takes(x) || !Available) return false;
         if (NativeMethods.mvt_grad_mode(-1) == 0) return true;
         foreach (var weight in weights)
             if (weight.RequiresGrad) return false;
@@ -31,4 +37,18 @@ public static class Fused
     /// <summary>contract(QuickGELU(expand(x))), without the whole hidden layer in memory. x [.., D], expand [H, D], contract [D, H].</summary>
     public static Tensor Mlp(Tensor x, Tensor expand, Tensor? expandBias, Tensor contract, Tensor? contractBias) =>
         Operator.Call("mvt::mlp", x, expand, expandBias?.To(expand.DType), contract, contractBias?.To(contract.DType));
+
+    /// <summary>
+    /// softmax(q k^T / sqrt(d) + mask) v for each head, without the scores in memory. qkv [N, L, 3D], heads beside each other within queries,
+    /// keys and values; mask float32 [L, L] or [N, 1, 1, L], or null. [N, L, D].
+    /// </summary>
+    public static Tensor Attention(Tensor qkv, long heads, Tensor? mask) => Operator.Call("mvt::attention", qkv, heads, mask);
+
+    /// <summary>Layer normalisation (epsilon 1e-5) of float32 x [.., D], given in a type.</summary>
+    public static Tensor LayerNorm(Tensor x, Tensor weight, Tensor bias, DType type) => Operator.Call("mvt::layer_norm", x, weight, bias, (long)type);
+
+    /// <summary>x + delta, and its layer normalisation in a type. x float32 [.., D], delta of the same shape.</summary>
+    public static (Tensor Sum, Tensor Normalized) AddLayerNorm(Tensor x, Tensor delta, Tensor weight, Tensor bias, DType type) =>
+        Operator.CallMany("mvt::add_layer_norm", x, delta, weight, bias, (long)type) is [{ } sum, { } normalized] ? (sum, normalized)
+            : throw new TorchException("mvt::add_layer_norm returned nothing");
 }

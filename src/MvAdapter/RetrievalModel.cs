@@ -86,9 +86,13 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
         var target = device ?? backbone.LogitScale.Device;
         return new RetrievalModel(
             backbone.Derive((name, tensor) =>
-                method.Trains(name) ? TrainableCopy(tensor.To(target))
-                : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision).To(target)
-                : tensor.Detach().To(target)),
+            {
+                using var scope = new TensorScope();   // what a conversion leaves behind would hold the backbone's memory
+                return scope.Keep(
+                    method.Trains(name) ? tensor.To(target).Detach().To(DType.Float32).Clone()
+                    : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision).To(target)
+                    : tensor.Detach().To(target));
+            }),
             method,
             backbone.Identity);
     }
@@ -102,12 +106,5 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     {
         Method.Dispose();
         Clip.Dispose();
-    }
-
-    // Small updates would be lost in bfloat16, so what trains is float32 even over a backbone stored in bfloat16.
-    private static Tensor TrainableCopy(Tensor tensor)
-    {
-        using var scope = new TensorScope();
-        return scope.Keep(tensor.Detach().To(DType.Float32).Clone());
     }
 }

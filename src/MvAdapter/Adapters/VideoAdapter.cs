@@ -30,7 +30,12 @@ internal sealed class VideoAdapter : BlockAdapter
     }
 
     /// <inheritdoc/>
-    public override Tensor OnMlpOutput(Tensor h, BlockContext context)
+    public override Tensor OnMlpOutput(Tensor h, BlockContext context) =>
+        // In training it keeps its input alone, and is computed again: it is a fiftieth of the block's work, but what it keeps on the
+        // way, in float32, would be a third of the block's memory. A block that is computed again itself keeps nothing of it anyway.
+        context.Training && !context.Recompute ? GradientCheckpoint.Run(h, x => Delta(x, context)) : Delta(h, context);
+
+    private Tensor Delta(Tensor h, BlockContext context)
     {
         if (lnIn is not null) h = lnIn.Forward(h);
         var (classes, patches) = Down(h, context);

@@ -33,7 +33,8 @@ internal sealed class PlotAxis
     {
         var (low, high) = Range(values);
         var isFlat = high - low <= 1e-12 * Math.Abs(high);
-        var margin = !isFlat ? (high - low) * 0.04 : high == 0 ? 1 : Math.Abs(high) * 0.1;
+        // A tenth of zero is zero, and so is a tenth of the least number above it.
+        var margin = !isFlat ? (high - low) * 0.04 : Math.Abs(high) * 0.1 is > 0 and var tenth ? tenth : 1;
         return new PlotAxis(false, false, low - margin, high + margin);
     }
 

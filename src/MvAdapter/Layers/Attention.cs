@@ -29,21 +29,31 @@ public sealed class Attention
         output = Linear.CreateNormal(p["out_proj"], width, width, outDeviation);
     }
 
+    /// <summary>The type that its first product takes.</summary>
+    public DType DType => inWeight.DType;
+
     /// <summary>Attention of every token to every other.</summary>
     /// <param name="x">Tokens [N, L, D].</param>
     /// <param name="mask">Added to the scores before softmax: [L, L], or [N, 1, 1, L] for masked keys; null for none.</param>
     /// <param name="projectionDelta">Added to the projections [N, L, 3D] (queries, keys, values); null for none.</param>
     public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? projectionDelta = null)
     {
-        var (n, length, width) = (x.Size(0), x.Size(1), x.Size(2));
         var bias = inBiases.Length == 1 ? inBiases[0] : Tensor.Concatenate(inBiases);
         var projected = Linear.Apply(x, inWeight, bias);                                 // [N, L, 3D]
         if (projectionDelta is not null) projected = projected + projectionDelta.To(projected.DType);
+        var mixed = Fused.Takes(projected) ? Fused.Attention(projected, heads, mask) : ScaledDotProduct(projected, mask);
+        return output.Forward(mixed);
+    }
+
+    /// <summary>softmax(q k^T / sqrt(d) + mask) v. Queries, keys and values [N, L, 3D] -> [N, L, D].</summary>
+    private Tensor ScaledDotProduct(Tensor projected, Tensor? mask)
+    {
+        var (n, length, width) = (projected.Size(0), projected.Size(1), projected.Size(2) / 3);
         var parts = projected.View(n, length, 3, heads, width / heads).Permute(2, 0, 3, 1, 4);
         var (q, k, v) = (parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2));    // [N, H, L, d]
         var scores = (q * (1 / Math.Sqrt(width / heads))).MatMul(k.Transpose(-2, -1));   // [N, H, L, L]
         if (mask is not null) scores = scores + mask.To(scores.DType);
         var mixed = Functional.Softmax(scores, -1).MatMul(v);                            // [N, H, L, d]
-        return output.Forward(mixed.Transpose(1, 2).Reshape(n, length, width));
+        return mixed.Transpose(1, 2).Reshape(n, length, width);
     }
 }

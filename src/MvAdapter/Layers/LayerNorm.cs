@@ -12,6 +12,22 @@ public sealed class LayerNorm
     /// <summary>Begins as the plain normalisation: weight one, bias zero.</summary>
     public LayerNorm(ParameterBuilder p, long width) => (weight, bias) = (p.Ones("weight", width), p.Zeros("bias", width));
 
-    /// <summary>[.., width] -> [.., width].</summary>
-    public Tensor Forward(Tensor x) => Functional.LayerNorm(x.To(weight.DType), weight, bias, Epsilon);
+    /// <summary>[.., width] -> [.., width], in the type that the next product takes (by default the weight's).</summary>
+    public Tensor Forward(Tensor x, DType? type = null)
+    {
+        var wanted = type ?? weight.DType;
+        return Fuses(x) ? Fused.LayerNorm(x, weight, bias, wanted) : Plain(x).To(wanted);
+    }
+
+    /// <summary>x + delta, and that normalised.</summary>
+    public (Tensor Sum, Tensor Normalized) Forward(Tensor x, Tensor delta, DType type)
+    {
+        if (Fuses(x) && Fused.Takes(delta)) return Fused.AddLayerNorm(x, delta, weight, bias, type);
+        var sum = x + delta;
+        return (sum, Plain(sum).To(type));
+    }
+
+    private Tensor Plain(Tensor x) => Functional.LayerNorm(x.To(weight.DType), weight, bias, Epsilon);
+
+    private bool Fuses(Tensor x) => Fused.Takes(x) && x.DType == DType.Float32 && weight.DType == DType.Float32;
 }

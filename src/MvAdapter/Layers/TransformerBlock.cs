@@ -52,8 +52,9 @@ public sealed class TransformerBlock
     {
         // What the block computes on the way goes when it ends; a graph keeps for itself what it needs.
         using var scope = new TensorScope();
-        x = x + attention.Forward(ln1.Forward(x), mask);
-        return scope.Keep(x + Mlp(ln2.Forward(x)));
+        var attended = attention.Forward(ln1.Forward(x, attention.DType), mask);
+        (x, var normalized) = ln2.Forward(x, attended, expand.Weight.DType);
+        return scope.Keep(x + Mlp(normalized));
     }
 
     /// <summary>The block with an adapter's deltas at its places.</summary>
@@ -65,10 +66,9 @@ public sealed class TransformerBlock
         if (adapter is null) return Forward(x, context.AttentionMask);
         using var scope = new TensorScope();
         x = Add(x, adapter.OnInput(x, context));
-        var normalized = ln1.Forward(x);
-        var attended = x + attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
-        x = Add(attended, adapter.BesideAttention(x, normalized, context));
-        normalized = ln2.Forward(x);
+        var normalized = ln1.Forward(x, attention.DType);
+        var attended = attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
+        (x, normalized) = ln2.Forward(x, Add(attended, adapter.BesideAttention(x, normalized, context)), expand.Weight.DType);
         var h = Mlp(normalized);
         var sum = Add(x + h, adapter.BesideMlp(x, normalized, context));
         return scope.Keep(Add(sum, adapter.OnMlpOutput(h, context)));

@@ -90,6 +90,13 @@ public sealed class HtmlReportTests
                 }
             }).QuickCheckThrowOnFailure();
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(double.Epsilon)]
+    [InlineData(-1e-310)]
+    public void One_point_has_a_place_however_small_it_is(double value) =>
+        Assert.InRange(PlotAxis.Linear([value]).PlaceOf(value), 0.4, 0.6);
+
     [Fact]
     public void An_empty_plot_says_so() =>
         Assert.Contains("no data", Texts(XElement.Parse(Plot(PlotKind.Lines, false, new PlotSeries("a", [new(double.NaN, 1)])).ToSvg())));

@@ -22,7 +22,8 @@ public sealed class ServeCommandTests(VideoIndex index) : IClassFixture<VideoInd
 
         var clock = Stopwatch.StartNew();
         Process.Start("kill", ["-s", "INT", process.Id.ToString(CultureInfo.InvariantCulture)])!.WaitForExit();
-        var log = await process.StandardError.ReadToEndAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        var log = await process.StandardError.ReadToEndAsync(limit.Token);
         Assert.True(process.WaitForExit(TimeSpan.FromSeconds(10)));
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 2);
         Assert.Equal(130, process.ExitCode);

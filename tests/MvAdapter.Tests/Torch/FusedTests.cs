@@ -58,6 +58,83 @@ public sealed class FusedTests : IDisposable
         Assert.Contains("weights", Assert.Throws<TorchException>(() => Fused.Mlp(x, Tensor.Ones([4, 12]), null, Tensor.Ones([12, 5]), null)).Message, StringComparison.Ordinal);
     }
 
+    // Lengths around the queries that are scored at once and widths around whole vectors; a width of its own for what is padded.
+    [SkippableTheory]
+    [InlineData(1, 1, 4, 1)]
+    [InlineData(2, 31, 64, 2)]
+    [InlineData(2, 48, 12, 3)]
+    [InlineData(3, 49, 65, 5)]
+    [InlineData(1, 200, 128, 2)]
+    public void Attention_and_its_gradient_are_the_plain_ones(int n, int length, int width, int heads) => Recording(() =>
+    {
+        foreach (var mask in new[] { null, Causal(length), Infinite(length), Keys(n, length) })
+        {
+            var (qkv, received) = (Tensor.RandN([n, length, 3 * width], generator), Tensor.RandN([n, length, width], generator));
+            qkv.RequiresGrad = true;
+            var (fused, plain) = (Fused.Attention(qkv, heads, mask), PlainAttention(qkv, heads, mask));
+            Assert.InRange(Distance(fused, plain), 0, 1e-5);
+            var gradients = new[] { fused, plain }.Select(result => Autograd.Gradient([(result * received).Sum()], [qkv])[0]!).ToList();
+            Assert.InRange(Distance(gradients[0], gradients[1]), 0, 5e-5);
+        }
+    });
+
+    [SkippableFact]
+    public void Attention_of_bfloat16_is_that_of_its_values()
+    {
+        var qkv = Tensor.RandN([2, 50, 96], generator).To(DType.BFloat16);
+        var exact = PlainAttention(qkv.To(DType.Float32), 2, null);
+        // Rounded once, at the end: to 8 bits.
+        Assert.InRange(Distance(Fused.Attention(qkv, 2, null).To(DType.Float32), exact), 0, exact.Abs().Max().ToDouble() / 256);
+    }
+
+    [SkippableTheory]
+    [InlineData(1, 1)]
+    [InlineData(5, 7)]
+    [InlineData(300, 64)]
+    [InlineData(3, 1030)]
+    public void Layer_normalisation_after_an_addition_and_its_gradients_are_the_plain_ones(int rows, int width) => Recording(() =>
+    {
+        Tensor Drawn(params long[] shape)
+        {
+            var tensor = Tensor.RandN(shape, generator);
+            tensor.RequiresGrad = true;
+            return tensor;
+        }
+        var (x, delta, weight, bias) = (Drawn(rows, width), Drawn(rows, width), Drawn(width), Drawn(width));
+        var (toSum, toNormalized) = (Tensor.RandN([rows, width], generator), Tensor.RandN([rows, width], generator));
+        var (sum, normalized) = Fused.AddLayerNorm(x, delta, weight, bias, DType.Float32);
+        var plainSum = x + delta;
+        var plain = Functional.LayerNorm(plainSum, weight, bias, 1e-5);
+        Assert.Equal(0, Distance(sum, plainSum));
+        Assert.InRange(Distance(normalized, plain), 0, 1e-5);
+        Assert.InRange(Distance(Fused.LayerNorm(plainSum, weight, bias, DType.Float32), plain), 0, 1e-5);
+        var rounded = Fused.LayerNorm(plainSum, weight, bias, DType.BFloat16);
+        Assert.Equal(0, Distance(rounded.To(DType.Float32), Fused.LayerNorm(plainSum, weight, bias, DType.Float32).To(DType.BFloat16).To(DType.Float32)));
+        var fusedGradients = Autograd.Gradient([(sum * toSum + normalized * toNormalized).Sum()], [x, delta, weight, bias]);
+        var plainGradients = Autograd.Gradient([(plainSum * toSum + plain * toNormalized).Sum()], [x, delta, weight, bias]);
+        foreach (var (ours, theirs) in fusedGradients.Zip(plainGradients))
+            Assert.InRange(Distance(ours!, theirs!), 0, 1e-4 * (1 + theirs!.Abs().Max().ToDouble()));
+    });
+
+    [SkippableFact]
+    public void Gradients_in_bfloat16_are_near_those_of_float32() => Recording(() =>
+    {
+        var x = Tensor.RandN([4, 50, 128], generator);
+        x.RequiresGrad = true;
+        var received = Tensor.RandN([4, 50, 128], generator);
+        Tensor Gradient(TransformerBlock block) => Autograd.Gradient([(block.Forward(x) * received).Sum()], [x])[0]!;
+        var (exact, half) = (Gradient(Block(128, 2)), Gradient(Block(128, 2, DType.BFloat16)));
+        Assert.InRange(Distance(half, exact), 1e-6, 0.02 * exact.Abs().Max().ToDouble());
+    });
+
+    [SkippableFact]
+    public void Attention_refuses_what_are_no_heads_and_a_mask_of_another_length()
+    {
+        Assert.Contains("heads", Assert.Throws<TorchException>(() => Fused.Attention(Tensor.Ones([1, 2, 12]), 5, null)).Message, StringComparison.Ordinal);
+        Assert.Contains("mask", Assert.Throws<TorchException>(() => Fused.Attention(Tensor.Ones([1, 2, 12]), 2, Tensor.Ones([3, 3]))).Message, StringComparison.Ordinal);
+        Assert.Contains("bias", Assert.Throws<TorchException>(() => Fused.LayerNorm(Tensor.Ones([1, 2, 12]), Tensor.Ones([12]), Tensor.Ones([11]), DType.Float32)).Message, StringComparison.Ordinal);
+    }
+
     // What trains of a block is its biases, and its input depends on what trained before it.
     [SkippableTheory]
     [InlineData(1, 1, 8, 1, true)]
@@ -134,6 +211,16 @@ public sealed class FusedTests : IDisposable
             (initialize(shape) + Tensor.RandN(shape, same) * 0.1).To(shape.Length > 1 && type is { } stored ? stored : DType.Float32), same);
         return TransformerBlock.CreateClip(builder[blocks++], width, heads, 1);
     }
+
+    private static Tensor PlainAttention(Tensor qkv, int heads, Tensor? mask)
+    {
+        var (n, length, width) = (qkv.Size(0), qkv.Size(1), qkv.Size(2) / 3);
+        var parts = qkv.View(n, length, 3, heads, width / heads).Permute(2, 0, 3, 1, 4);
+        var scores = (parts.Select(0, 0) * (1 / Math.Sqrt(width / heads))).MatMul(parts.Select(0, 1).Transpose(-2, -1));
+        return Functional.Softmax(mask is null ? scores : scores + mask, -1).MatMul(parts.Select(0, 2)).Transpose(1, 2).Reshape(n, length, width);
+    }
+
+    private static Tensor Infinite(int length) => Tensor.Full([length, length], double.NegativeInfinity).UpperTriangle(1);
 
     private static Tensor Causal(int length) => Operator.Call("aten::triu", Tensor.Ones([length, length]), 1) * -1e6;
 
