@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace MvAdapter.Video;
 
-/// <summary>Asks ffprobe about a file.</summary>
+/// <summary>Says what a video file is: from its header where that is plain, else by asking ffprobe.</summary>
 internal sealed class VideoProbe(VideoDecoderOptions options)
 {
     private const int MaxAnswer = 1 << 20;
@@ -13,6 +13,13 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
     public VideoInfo Read(string path, CancellationToken cancellation)
     {
         RefuseNonFile(path);
+        cancellation.ThrowIfCancellationRequested();
+        return MovHeader.Read(path) is { } info && (long)info.Width * info.Height <= options.MaxPixels ? info : ReadByFfprobe(path, cancellation);
+    }
+
+    /// <summary>The same from ffprobe alone.</summary>
+    internal VideoInfo ReadByFfprobe(string path, CancellationToken cancellation)
+    {
         using var answer = Ask(path, options.Patience, cancellation, "-show_entries",
             "stream=width,height,pix_fmt,avg_frame_rate,r_frame_rate,nb_frames,duration,start_time:stream_tags=DURATION"
             + ":format=format_name,duration,start_time");
