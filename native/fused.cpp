@@ -20,7 +20,7 @@ using mvt::rows_of;
 using Arguments = std::unordered_map<int, memory>;
 
 constexpr float quick_gelu_alpha = 1.702f;
-constexpr int64_t mlp_rows = 1024;  // the hidden layer of so many rows stays in the cache
+constexpr int64_t rows_at_once = 1024;  // what an MLP or a conversion makes of so many rows stays in the cache
 
 const dnnl::engine& cpu() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -74,12 +74,25 @@ bool multiplies(at::ScalarType type) {
   return type == at::kFloat || bfloat16;
 }
 
+void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y);
+
+// bfloat16 by way of float32, some rows at a time.
+void multiply_widened(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
+  const auto weight = w.to(at::kFloat);
+  const auto bias = b ? Optional(b->to(at::kFloat)) : b;
+  auto wide = at::empty({std::min(rows_at_once, x.size(0)), y.size(1)}, weight.options());
+  for (int64_t first = 0; first < x.size(0); first += rows_at_once) {
+    const auto count = std::min(rows_at_once, x.size(0) - first);
+    auto part = wide.narrow(0, 0, count);
+    multiply(x.narrow(0, first, count).to(at::kFloat), weight, use, bias, quick_gelu, part);
+    y.narrow(0, first, count).copy_(part);
+  }
+}
+
 // y = x w^T + b (the weight transposed, as layers store it [N, K]) or y = x w (w [K, N]), then QuickGELU.
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
   if (!multiplies(x.scalar_type())) {
-    auto wide = at::empty(y.sizes(), y.options().dtype(at::kFloat));
-    multiply(x.to(at::kFloat), w.to(at::kFloat), use, b ? Optional(b->to(at::kFloat)) : b, quick_gelu, wide);
-    y.copy_(wide);
+    multiply_widened(x, w, use, b, quick_gelu, y);
     return;
   }
   const int64_t m = x.size(0), k = x.size(1), n = y.size(1);
@@ -143,9 +156,9 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& ex
   if (y.numel() == 0) return y;
   const auto rows = rows_of(x);
   auto out = y.view({-1, y.size(-1)});
-  auto active = at::empty({std::min(mlp_rows, rows.size(0)), expand.size(0)}, x.options());
-  for (int64_t first = 0; first < rows.size(0); first += mlp_rows) {
-    const auto count = std::min(mlp_rows, rows.size(0) - first);
+  auto active = at::empty({std::min(rows_at_once, rows.size(0)), expand.size(0)}, x.options());
+  for (int64_t first = 0; first < rows.size(0); first += rows_at_once) {
+    const auto count = std::min(rows_at_once, rows.size(0) - first);
     auto part = active.narrow(0, 0, count), target = out.narrow(0, first, count);
     auto before = hidden ? hidden->narrow(0, first, count) : part;
     multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, !hidden, before);
@@ -214,9 +227,9 @@ struct Mlp : torch::autograd::Function<Mlp> {
     auto x = at::empty(with_last(gradients[0], expand.size(1)), gradient.options());
     auto out = x.view({-1, x.size(-1)});
     auto bias = at::zeros({expand.size(0)}, gradient.options().dtype(at::kFloat));
-    auto inner = at::empty({std::min(mlp_rows, hidden.size(0)), expand.size(0)}, gradient.options());
-    for (int64_t first = 0; first < hidden.size(0) && (of_x || of_bias); first += mlp_rows) {
-      const auto count = std::min(mlp_rows, hidden.size(0) - first);
+    auto inner = at::empty({std::min(rows_at_once, hidden.size(0)), expand.size(0)}, gradient.options());
+    for (int64_t first = 0; first < hidden.size(0) && (of_x || of_bias); first += rows_at_once) {
+      const auto count = std::min(rows_at_once, hidden.size(0) - first);
       auto part = inner.narrow(0, 0, count), target = out.narrow(0, first, count);
       multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, false, part);
       quick_gelu_backward(hidden.narrow(0, first, count), part);

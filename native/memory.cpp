@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t alignment = 64;        // what vector units want; also the room of a Header before the memory that is given out
 constexpr size_t large = 1 << 20;       // below it the C library's own heap serves
-constexpr size_t most_kept = 1 << 29;   // bytes that wait, in all
+constexpr size_t most_kept = size_t{1} << 31;  // bytes that wait, in all
 
 struct Header {
   size_t size;  // of the whole piece, this header included

@@ -88,7 +88,7 @@ public sealed class FusedTests : IDisposable
     }
 
     [SkippableTheory]
-    [InlineData(1, 1)]
+    [InlineData(1, 3)]
     [InlineData(5, 7)]
     [InlineData(300, 64)]
     [InlineData(3, 1030)]
