@@ -15,6 +15,7 @@ internal static class BenchCommand
 
         Examples:
           ./run bench encode
+          ./run bench index --videos ~/videos
           ./run bench train --clip ViT-B/32 --videos 2 --json
           ./run bench search --vectors 1000000 --width 512
         """)
@@ -25,8 +26,9 @@ internal static class BenchCommand
         ModelBench.Create("train", "One training step of MV-Adapter, in float32 and bfloat16"),
         ModelBench.Create("all", "encode, text and train"),
         TaskBench.Create(),
-        SearchBench.Create("index", "Filling an index with random vectors"),
-        SearchBench.Create("search", "The same, then asking it, beside reading its memory once"),
+        VideoBench.CreateDecode(),
+        VideoBench.CreateIndex(),
+        SearchBench.Create(),
         PostgresBench.Create(),
         BenchServeCommand.Create(),
     };

@@ -27,15 +27,16 @@ internal static class ModelBench
         var videos = new Option<int>("--videos") { Description = "Videos at once", DefaultValueFactory = _ => 4, HelpName = "N" };
         var chunk = new Option<int>("--chunk-size") { Description = "With train: pairs of the batch in memory at once, 0 for all", HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
+        var paths = new Option<string?>("--paths") { Description = $"Which ways, separated by commas, where not all: {string.Join(", ", Bench.Names)}", HelpName = "NAMES" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, videos, chunk, repeats, threads, device, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, videos, chunk, repeats, paths, threads, device, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0) throw new UsageException("--videos and --repeats must be at least 1, --chunk-size not negative");
-            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!));
+            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!), Bench.WaysOf(parsed.GetValue(paths)));
             var results = bench.Run(work == "all" ? Works : [work], cancellation);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, BenchCommand.Json));
             else foreach (var result in results) Console.WriteLine(result);
@@ -44,87 +45,123 @@ internal static class ModelBench
         return command;
     }
 
-    /// <summary>One work in one way.</summary>
+    /// <summary>A model of MV-Adapter on random weights.</summary>
+    public static RetrievalModel Model(ClipConfig clip, DType type, Device device)
+    {
+        using var backbone = ClipModel.CreateRandom(clip, 0);
+        return RetrievalModel.Create(backbone, Methods.Find("mv-adapter").Create(clip, device: device), type, device);
+    }
+
+    /// <summary>One work in one way. Its ratios are to the first way's speed; its memory is that of a process with this model alone.</summary>
     internal sealed record Timing(
         string Work, string Path, double Seconds, double Least, double Most, double Gflops, double ShareOfProducts, long PeakMemoryBytes,
         double Ratio, double LeastRatio, double MostRatio)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the plain speed ({LeastRatio:0.00} to {MostRatio:0.00})");
+            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the first one's speed ({LeastRatio:0.00} to {MostRatio:0.00})");
     }
 
     /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
     private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false);
 
-    private sealed class Bench(ClipConfig clip, int videos, int chunk, int repeats, Device device)
+    private sealed class Bench(ClipConfig clip, int videos, int chunk, int repeats, Device device, IReadOnlyList<Way>? chosen)
     {
         private const int Frames = 12;
         private const int Words = 32;
         private const int Captions = 64;
+        private static readonly DType[] Types = [DType.Float32, DType.BFloat16];
         private static readonly Way[] Ways = [new("plain fp32", DType.Float32, false), new("fp32", DType.Float32, true), new("bf16", DType.BFloat16, true)];
         private static readonly Way[] TrainingWays = [.. Ways, new("fp32, recompute", DType.Float32, true, true), new("bf16, recompute", DType.BFloat16, true, true)];
 
+        /// <summary>The ways as they are named on the command line, without their commas.</summary>
+        public static IEnumerable<string> Names => TrainingWays.Select(way => Name(way.Name));
+
+        /// <summary>The ways of these names, or null for all.</summary>
+        public static IReadOnlyList<Way>? WaysOf(string? names) => names?.Split(',', StringSplitOptions.TrimEntries).Select(name =>
+            TrainingWays.FirstOrDefault(way => Name(way.Name) == name) ?? throw new UsageException($"--paths has no '{TextForMessage.Quote(name, 40)}'; there are {string.Join(", ", Names)}")).ToList();
+
+        private static string Name(string way) => way.Replace(",", "", StringComparison.Ordinal).Replace(' ', '-');
+
         public List<Timing> Run(IReadOnlyList<string> works, CancellationToken cancellation)
         {
-            using var backbone = ClipModel.CreateRandom(clip, 0);
-            // One model of a type: each more would stand in the peak memory of the others.
-            var models = new[] { DType.Float32, DType.BFloat16 }.ToDictionary(type => type, type => RetrievalModel.Create(
-                backbone, Methods.Find("mv-adapter").Create(clip, device: device), type, device));
             try
             {
-                return [.. works.SelectMany(work => Measure(work, models, cancellation))];
+                return [.. works.SelectMany(work => Measure(work, cancellation))];
             }
             finally
             {
                 Fused.Enabled = true;
-                foreach (var model in models.Values) model.Dispose();
             }
         }
 
-        private IEnumerable<Timing> Measure(string work, Dictionary<DType, RetrievalModel> models, CancellationToken cancellation)
+        private IEnumerable<Timing> Measure(string work, CancellationToken cancellation)
         {
-            var ways = work == "train" ? TrainingWays : Ways;
+            var possible = work == "train" ? TrainingWays : Ways;
+            var ways = chosen is null ? possible : [.. possible.Where(chosen.Contains)];
+            if (ways.Length == 0) throw new UsageException($"--paths names no way of {work}");
             using var scope = new TensorScope();
             using var generator = new Generator(0);
-            var pixels = Tensor.RandN([videos, Frames, 3, clip.ImageSize, clip.ImageSize], generator).To(device);
+            var pixels = work == "text" ? Tensor.Zeros([0]) : Tensor.RandN([videos, Frames, 3, clip.ImageSize, clip.ImageSize], generator).To(device);
             var ids = Tokens(work == "train" ? videos : Captions).To(device);
-            var steps = models.ToDictionary(item => item.Key, item => work == "train" ? new TrainingStep(item.Value, new OptimizerGroups(), _ => 1, item.Key) : null);
-            var seconds = ways.Select(_ => new List<double>()).ToArray();
+            // Memory first, each type's model alone, as in use; it warms up as well.
             var peaks = new long[ways.Length];
-            var products = 0.0;
-            for (var repeat = -1; repeat < repeats; repeat++)   // the first one warms up
+            foreach (var type in Types.Where(type => ways.Any(way => way.Type == type)))
             {
-                foreach (var type in new[] { DType.Float32, DType.BFloat16 })
-                    products = Math.Max(products, ProductRate.Measure(device, type, cancellation));
+                using var alone = new Subject(work, ModelBench.Model(clip, type, device));
                 for (var i = 0; i < ways.Length; i++)
                 {
-                    cancellation.ThrowIfCancellationRequested();
-                    var (model, step) = (models[ways[i].Type], steps[ways[i].Type]);
-                    Fused.Enabled = ways[i].Fused;
-                    model.GradientCheckpointing = ways[i].Recompute;
+                    if (ways[i].Type != type) continue;
                     TorchRuntime.ResetPeakMemory(device);
-                    var clock = Stopwatch.StartNew();
-                    Once(work, model, step, pixels, ids);
-                    TorchRuntime.Synchronize(device);
-                    if (repeat >= 0) seconds[i].Add(clock.Elapsed.TotalSeconds);
-                    peaks[i] = Math.Max(peaks[i], TorchRuntime.Memory(device).Peak);
+                    Time(ways[i], alone, pixels, ids, cancellation);
+                    peaks[i] = TorchRuntime.Memory(device).Peak;
                 }
             }
-            foreach (var step in steps.Values) step?.Dispose();
+            var (seconds, products) = Alternate(work, ways, pixels, ids, cancellation);
             for (var i = 0; i < ways.Length; i++)
             {
                 // The ratio of neighbours in time, whose machine was in one state.
-                var ratios = seconds[0].Zip(seconds[i], (plain, other) => plain / other).ToList();
+                var ratios = seconds[0].Zip(seconds[i], (first, other) => first / other).ToList();
                 var gflops = Flop(work) / BenchCommand.Median(seconds[i]) / 1e9;
                 yield return new Timing(work, ways[i].Name, BenchCommand.Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
                     BenchCommand.Median(ratios), ratios.Min(), ratios.Max());
             }
         }
 
-        private void Once(string work, RetrievalModel model, TrainingStep? step, Tensor pixels, Tensor ids)
+        private (List<double>[] Seconds, double Products) Alternate(string work, Way[] ways, Tensor pixels, Tensor ids, CancellationToken cancellation)
+        {
+            var subjects = Types.Where(type => ways.Any(way => way.Type == type)).ToDictionary(type => type, type => new Subject(work, ModelBench.Model(clip, type, device)));
+            try
+            {
+                var seconds = ways.Select(_ => new List<double>()).ToArray();
+                var products = 0.0;
+                for (var repeat = 0; repeat < repeats; repeat++)
+                {
+                    foreach (var type in subjects.Keys) products = Math.Max(products, ProductRate.Measure(device, type, cancellation));
+                    for (var i = 0; i < ways.Length; i++) seconds[i].Add(Time(ways[i], subjects[ways[i].Type], pixels, ids, cancellation));
+                }
+                return (seconds, products);
+            }
+            finally
+            {
+                foreach (var subject in subjects.Values) subject.Dispose();
+            }
+        }
+
+        private double Time(Way way, Subject subject, Tensor pixels, Tensor ids, CancellationToken cancellation)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Fused.Enabled = way.Fused;
+            subject.Model.GradientCheckpointing = way.Recompute;
+            var clock = Stopwatch.StartNew();
+            Once(subject, pixels, ids);
+            TorchRuntime.Synchronize(device);
+            return clock.Elapsed.TotalSeconds;
+        }
+
+        private void Once(Subject subject, Tensor pixels, Tensor ids)
         {
             using var scope = new TensorScope();
-            if (step is not null)
+            if (subject.Step is { } step)
             {
                 if (chunk == 0) step.Accumulate(pixels, null, ids);
                 else step.Accumulate([.. Enumerable.Range(0, videos).Chunk(chunk).Select(part => (Func<TrainingInput>)(() =>
@@ -133,7 +170,20 @@ internal static class ModelBench
                 return;
             }
             using var inference = new InferenceMode();
-            _ = work == "encode" ? model.EncodeVideos(pixels, null) : model.EncodeTexts(ids);
+            _ = subject.Work == "encode" ? subject.Model.EncodeVideos(pixels, null) : subject.Model.EncodeTexts(ids);
+        }
+
+        /// <summary>A model at its work.</summary>
+        private sealed record Subject(string Work, RetrievalModel Model) : IDisposable
+        {
+            public TrainingStep? Step { get; } = Work != "train" ? null
+                : new TrainingStep(Model, new OptimizerGroups(), _ => 1, Model.Clip.Parameters["visual.proj"].DType);
+
+            public void Dispose()
+            {
+                Step?.Dispose();
+                Model.Dispose();
+            }
         }
 
         private Tensor Tokens(int count)

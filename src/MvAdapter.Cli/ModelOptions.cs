@@ -2,6 +2,7 @@ using System.CommandLine;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Torch;
+using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -130,7 +131,9 @@ internal sealed class ModelOptions
         // libtorch's own default counts physical cores, and takes virtual machines' two for one.
         if (threads is null && Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is { Length: > 0 }) return;
         var count = threads ?? Environment.ProcessorCount;
-        TorchRuntime.Threads = count is > 0 and <= 1024 ? count : throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+        if (count is < 1 or > 1024) throw new UsageException($"--threads {count}: give a number from 1 to 1024");
+        // One limit for both. They share the cores: decoders run ahead by a few clips and then wait for the model.
+        (TorchRuntime.Threads, VideoReader.DefaultParallelism) = (count, count);
     }
 
     /// <summary>Reads a device and refuses one that is not there.</summary>

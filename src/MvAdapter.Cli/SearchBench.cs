@@ -15,13 +15,13 @@ internal sealed class SearchBench(int vectors, int width, int queries, string fo
     private const int Results = 10;
     private static readonly ModelIdentity Identity = new("bench", "bench");
 
-    public static Command Create(string work, string description)
+    public static Command Create()
     {
-        var command = new Command(work, $"""
-            {description}.
+        var command = new Command("search", """
+            Filling an index with random vectors, then asking it, beside reading its memory once.
 
             Example:
-              ./run bench {work} --vectors 1000000 --width 512
+              ./run bench search --vectors 1000000 --width 512
             """);
         var vectors = new Option<int>("--vectors") { Description = "How many", DefaultValueFactory = _ => 1_000_000, HelpName = "N" };
         var width = new Option<int>("--width") { Description = "Numbers of a vector", DefaultValueFactory = _ => 512, HelpName = "N" };
@@ -33,21 +33,22 @@ internal sealed class SearchBench(int vectors, int width, int queries, string fo
             if (parsed.GetValue(vectors) < 1 || parsed.GetValue(width) is < 1 or > 2048) throw new UsageException("--vectors must be at least 1, --width from 1 to 2048");
             if (!Directory.Exists(parsed.GetValue(folder))) throw new UsageException($"--folder {TextForMessage.Quote(parsed.GetValue(folder)!)} does not exist");
             var bench = new SearchBench(parsed.GetValue(vectors), parsed.GetValue(width), queries: 100, parsed.GetValue(folder)!);
-            BenchCommand.Print(bench.Run(work == "search", cancellation), parsed.GetValue(json));
+            BenchCommand.Print(bench.Run(cancellation), parsed.GetValue(json));
             return ExitCode.Success;
         });
         return command;
     }
 
-    /// <summary>The times, in seconds; null for what was not asked for.</summary>
-    internal sealed record Result(int Vectors, int Width, double InsertSeconds, double FileGigabytes, double? LoadSeconds, double? QueryMedian, double? QueryWorstOf100, double? ReadOnce, double? Ratio)
+    /// <summary>The times, in seconds.</summary>
+    internal sealed record Result(int Vectors, int Width, double InsertSeconds, double FileGigabytes, double LoadSeconds, double QueryMedian, double QueryWorstOf100, double ReadOnce, double Ratio)
     {
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Vectors} vectors of {Width}: filled in {InsertSeconds:0.0} s ({Vectors / InsertSeconds:0}/s), file {FileGigabytes:0.00} GB")
-            + (QueryMedian is null ? "" : string.Create(CultureInfo.InvariantCulture,
-                $"\nloaded in {LoadSeconds:0.0} s; query p50 {QueryMedian * 1000:0.0} ms, p99 {QueryWorstOf100 * 1000:0.0} ms; reading the matrix once {ReadOnce * 1000:0.0} ms; p50 is {Ratio:0.00} times that"));
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"""
+            {Vectors} vectors of {Width}: filled in {InsertSeconds:0.0} s ({Vectors / InsertSeconds:0}/s), file {FileGigabytes:0.00} GB
+            loaded in {LoadSeconds:0.0} s; query p50 {QueryMedian * 1000:0.0} ms, p99 {QueryWorstOf100 * 1000:0.0} ms; reading the matrix once {ReadOnce * 1000:0.0} ms; p50 is {Ratio:0.00} times that
+            """);
     }
 
-    public Result Run(bool search, CancellationToken cancellation)
+    public Result Run(CancellationToken cancellation)
     {
         var path = Path.Combine(folder, $"bench-{Guid.NewGuid():N}.db");
         try
@@ -55,7 +56,7 @@ internal sealed class SearchBench(int vectors, int width, int queries, string fo
             var random = new Random(1);
             var (insert, size) = (Fill(path, random, cancellation), 0.0);
             size = new FileInfo(path).Length / 1e9;
-            return search ? Search(path, random, insert, size, cancellation) : new Result(vectors, width, insert, size, null, null, null, null, null);
+            return Search(path, random, insert, size, cancellation);
         }
         finally
         {

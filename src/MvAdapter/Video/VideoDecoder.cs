@@ -75,6 +75,14 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         return new TakenFrames(numbers, info.FramesPerSecond);
     }
 
+    /// <summary>The arguments with which ffmpeg writes a clip's frames to what the last of them names.</summary>
+    internal IReadOnlyList<string> Command(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
+    {
+        var info = probe.Read(clip.Path, cancellation);
+        var numbers = Choose(clip, sampling, info);
+        return [.. Arguments(clip.Path, info, numbers, Seek(info, numbers[0]))];
+    }
+
     /// <summary>Hands over the frames of these numbers, ascending, in one pass; fewer where the video ends before.</summary>
     internal void Decode(string path, VideoInfo info, int[] numbers, FrameHandler handle, CancellationToken cancellation) =>
         Run(path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out _);

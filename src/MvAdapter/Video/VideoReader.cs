@@ -35,7 +35,7 @@ public sealed class VideoReader
     private readonly ImageProcessor processor;
     private readonly int parallelism;
 
-    /// <summary>Makes a reader; <paramref name="parallelism"/> clips are decoded at once, by default one per processor.</summary>
+    /// <summary>Makes a reader; <paramref name="parallelism"/> clips are decoded at once, by default <see cref="DefaultParallelism"/>.</summary>
     public VideoReader(ImageProcessor processor, FrameSampling sampling, VideoDecoder? decoder = null, int? parallelism = null)
     {
         ArgumentNullException.ThrowIfNull(processor);
@@ -43,9 +43,12 @@ public sealed class VideoReader
         this.processor = processor;
         Sampling = sampling;
         this.decoder = decoder ?? new VideoDecoder();
-        this.parallelism = parallelism ?? Environment.ProcessorCount;
+        this.parallelism = parallelism ?? DefaultParallelism;
         if (this.parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {this.parallelism}");
     }
+
+    /// <summary>How many clips a reader decodes at once unless told otherwise: one a processor, or what a program was limited to.</summary>
+    public static int DefaultParallelism { get; set; } = Environment.ProcessorCount;
 
     /// <summary>Which frames are taken.</summary>
     public FrameSampling Sampling { get; }

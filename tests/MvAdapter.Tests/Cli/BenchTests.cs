@@ -41,6 +41,26 @@ public sealed class BenchTests : IDisposable
         });
     }
 
+    [Fact]
+    public void Ways_can_be_chosen()
+    {
+        var report = Json("bench", "text", "--clip", "ViT-B/32", "--paths", "bf16,fp32", "--repeats", "1", "--json");
+        Assert.Equal(["fp32", "bf16"], report.GetProperty("results").EnumerateArray().Select(result => result.GetProperty("path").GetString()));
+    }
+
+    [Fact]
+    public void Reading_videos_is_timed_beside_ffmpeg_alone_and_indexing_beside_its_parts()
+    {
+        var decoding = Json("bench", "decode", "--count", "2", "--repeats", "1", "--json");
+        Assert.Equal(20, decoding.GetProperty("frames").GetInt32());   // ten seconds each, one a second
+        Assert.True(decoding.GetProperty("share").GetDouble() > 0);
+        var video = Ffmpeg.Make(folder.File("a.mp4"), "testsrc=d=21:s=64x48:r=4", "-pix_fmt", "yuv420p");
+        var indexing = Json("bench", "index", "--videos", video, "--clip", "ViT-B/32", "--repeats", "1", "--json");
+        Assert.Equal(2, indexing.GetProperty("clips").GetInt32());
+        Assert.True(indexing.GetProperty("index_seconds").GetDouble() > 0);
+        Assert.True(indexing.GetProperty("peak_memory_bytes").GetInt64() > 300_000_000);
+    }
+
     [SkippableFact]
     public void Captions_cut_to_their_length_have_the_embeddings_of_padded_ones()
     {
@@ -56,6 +76,10 @@ public sealed class BenchTests : IDisposable
     public void What_cannot_be_measured_is_one_line()
     {
         CommandLine.Run("bench", "train", "--repeats", "0").Fails(2, "at least 1");
+        CommandLine.Run("bench", "text", "--paths", "fp16").Fails(2, "no 'fp16'");
+        CommandLine.Run("bench", "text", "--paths", "fp32-recompute").Fails(2, "no way of text");
+        CommandLine.Run("bench", "decode", "--videos", folder.File("none")).Fails(1, "no such file or folder");
+        CommandLine.Run("bench", "decode", "--videos", folder.Write("a.mp4", "no video"), "--repeats", "1").Fails(1, "a.mp4");
         CommandLine.Run("bench", "text", "--clip", "ViT-B/33").Fails(2, "no CLIP is called");
         CommandLine.Run("bench", "captions", "--captions", folder.File("none"), "--vocabulary", "x").Fails(1, "no such file");
     }
