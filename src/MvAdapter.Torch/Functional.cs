@@ -3,6 +3,8 @@ namespace MvAdapter.Torch;
 /// <summary>Functions of neural networks over tensors.</summary>
 public static class Functional
 {
+    private static readonly Lazy<bool> FusedAttention = new(static () => Operator.Exists("aten::scaled_dot_product_attention"));
+
     /// <summary>x W^T + b over the last dimension. x [.., in], weight [out, in], bias [out] or null.</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null) => Operator.Call("aten::linear", x, weight, bias);
 
@@ -12,6 +14,16 @@ public static class Functional
 
     /// <summary>Softmax over a dimension.</summary>
     public static Tensor Softmax(Tensor x, long dimension) => Operator.Call("aten::softmax.int", x, dimension);
+
+    /// <summary>Whether this libtorch has attention as one operator: from 2.0 on.</summary>
+    public static bool HasScaledDotProductAttention => FusedAttention.Value;
+
+    /// <summary>
+    /// softmax(q k^T / sqrt(d) + mask) v by libtorch's own choice of a fused kernel. q, k, v [N, H, L, d]; mask added to the scores,
+    /// to be broadcast to [N, H, L, L], or null.
+    /// </summary>
+    public static Tensor ScaledDotProductAttention(Tensor q, Tensor k, Tensor v, Tensor? mask = null) =>
+        Operator.Call("aten::scaled_dot_product_attention", q, k, v, mask);
 
     /// <summary>The logarithm of softmax over a dimension.</summary>
     public static Tensor LogSoftmax(Tensor x, long dimension) => Operator.Call("aten::log_softmax.int", x, dimension);

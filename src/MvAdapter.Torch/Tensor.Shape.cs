@@ -44,6 +44,13 @@ public sealed partial class Tensor
     public Tensor To(DType target) => Operator.Call("aten::to.dtype", this, target);
     /// <summary>On another device (itself when it is there already).</summary>
     public Tensor To(Device target) => Operator.Call("aten::to.device", this, target, DType);
+    /// <summary>
+    /// The same on a device for data of the host. To a GPU it goes through page-locked memory and nobody waits for it: what is asked of the
+    /// copy is queued behind it.
+    /// </summary>
+    public Tensor Upload(Device target) => target.IsCuda
+        ? Operator.Call("aten::to.device", Operator.Call("aten::pin_memory", this), target, DType, /*nonBlocking*/ true)
+        : To(target);
     /// <summary>The lower triangle of a matrix, the rest zero.</summary>
     public Tensor LowerTriangle(long diagonal = 0) => Operator.Call("aten::tril", this, diagonal);
     /// <summary>The upper triangle of a matrix, the rest zero.</summary>

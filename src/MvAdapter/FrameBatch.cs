@@ -27,9 +27,9 @@ public sealed record FrameBatch(Tensor Pixels, Tensor? Mask)
         {
             var flags = new float[videos.Count * frames];
             for (var i = 0; i < videos.Count; i++) flags.AsSpan(i * frames, videos[i].FrameCount).Fill(1);
-            mask = Tensor.From(flags, videos.Count, frames).To(device);
+            mask = Tensor.From(flags, videos.Count, frames).Upload(device);
         }
-        var pictures = Tensor.From(bytes, videos.Count, frames, size, size, 3).To(device).Permute(0, 1, 4, 2, 3);
+        var pictures = Tensor.From(bytes, videos.Count, frames, size, size, 3).Upload(device).Permute(0, 1, 4, 2, 3);
         var pixels = Normalize(pictures, device);
         if (mask is not null) pixels = pixels * mask.View(videos.Count, frames, 1, 1, 1);
         return new FrameBatch(pixels, mask);

@@ -174,7 +174,7 @@ public sealed class VideoTextEncoder : IDisposable
     private int Length(int[] row) => Array.IndexOf(row, Tokenizer.EndOfText) + 1;
 
     private Tensor Rows(int[][] rows, int length) =>
-        Tensor.From(rows.SelectMany(row => row.Take(length)).Select(id => (long)id).ToArray(), rows.Length, length).To(Model.Device);
+        Tensor.From(rows.SelectMany(row => row.Take(length)).Select(id => (long)id).ToArray(), rows.Length, length).Upload(Model.Device);
 
     private List<EncodedVideo> EncodeBatch(List<VideoFrames> batch)
     {

@@ -51,6 +51,8 @@ public sealed class Attention
         var (n, length, width) = (projected.Size(0), projected.Size(1), projected.Size(2) / 3);
         var parts = projected.View(n, length, 3, heads, width / heads).Permute(2, 0, 3, 1, 4);
         var (q, k, v) = (parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2));    // [N, H, L, d]
+        if (Functional.HasScaledDotProductAttention && projected.Device.IsCuda)
+            return Functional.ScaledDotProductAttention(q, k, v, mask?.To(q.DType)).Transpose(1, 2).Reshape(n, length, width);
         var scores = (q * (1 / Math.Sqrt(width / heads))).MatMul(k.Transpose(-2, -1));   // [N, H, L, L]
         if (mask is not null) scores = scores + mask.To(scores.DType);
         var mixed = Functional.Softmax(scores, -1).MatMul(v);                            // [N, H, L, d]

@@ -33,8 +33,8 @@ public sealed class BertAdam : IDisposable
     /// <summary>
     /// Moves every parameter that has a gradient and drops the gradients.
     /// </summary>
-    /// <returns>The norm of the whole gradient before clipping.</returns>
-    public double Step()
+    /// <returns>The norm of the whole gradient before clipping, a scalar; to read it is to wait for a GPU.</returns>
+    public Tensor Step()
     {
         using var scope = new TensorScope();
         using var noGrad = new NoGrad();
@@ -45,7 +45,7 @@ public sealed class BertAdam : IDisposable
             if (gradients[i] is { } gradient) Move(i, gradient, factor);
         foreach (var parameter in parameters) parameter.Value.Grad = null;
         Steps++;
-        return norm;
+        return scope.Keep(norm);
     }
 
     /// <summary>The state to resume from: the moments by parameter name, and the steps taken.</summary>
@@ -82,14 +82,14 @@ public sealed class BertAdam : IDisposable
     }
 
     // PyTorch's clip_grad_norm_, which the published training loop calls before the optimiser.
-    private static double ClipGlobally(Tensor?[] gradients)
+    private static Tensor ClipGlobally(Tensor?[] gradients)
     {
         var norms = gradients.OfType<Tensor>().Select(gradient => gradient.Norm()).ToArray();
-        if (norms.Length == 0) return 0;
+        if (norms.Length == 0) return Tensor.Zeros([]);
         var total = Tensor.Stack(norms).Norm();
         var scale = (MaxNorm / (total + 1e-6)).Clamp(0, MaxNorm);
         foreach (var gradient in gradients) gradient?.MultiplyInPlace(scale);
-        return total.ToDouble();
+        return total;
     }
 
     private void Move(int i, Tensor gradient, double factor)

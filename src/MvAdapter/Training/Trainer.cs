@@ -142,11 +142,16 @@ public sealed class Trainer : IDisposable
             if (Finished) return;
             cancellation.ThrowIfCancellationRequested();
 
+            using var scope = new TensorScope();
             var clock = Stopwatch.StartNew();
-            var (loss, ids) = Gather(batches, videos, estimate);
-            // Only now, when a loss has shown the weights to be sound: those of a run that diverges are not worth keeping.
-            if (sinceCheckpoint.Elapsed >= options.CheckpointInterval) Checkpoint();
-            Move(log, loss, ids, clock);
+            var (losses, ids) = Gather(batches, videos, estimate);
+            if (sinceCheckpoint.Elapsed >= options.CheckpointInterval)
+            {
+                // Only when a loss has shown the weights to be sound: those of a run that diverges are not worth keeping.
+                _ = Mean(losses, ids);
+                Checkpoint();
+            }
+            Move(log, losses, ids, clock);
         }
 
         void Checkpoint()
@@ -157,11 +162,11 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>Gathers the gradients of one step; returns the mean loss and the videos.</summary>
-    private (double Loss, List<string> Ids) Gather(
+    /// <summary>Gathers the gradients of one step; returns the losses, unread, and the videos.</summary>
+    private (List<Tensor> Losses, List<string> Ids) Gather(
         IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos, RunEstimate estimate)
     {
-        var loss = 0.0;
+        var losses = new List<Tensor>();
         var ids = new List<string>();
         for (var i = 0; i < config.Accumulation; i++)
         {
@@ -170,17 +175,23 @@ public sealed class Trainer : IDisposable
             ids.AddRange(batch.Select(item => item.Pair.Sample.Id));
             var seed = SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step * config.Accumulation + i).NextUInt64();
             if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch, seed), trainingStep, options, Say);
-            var value = Accumulate(batch, seed);
-            if (!double.IsFinite(value)) throw Diverged($"the loss is {value}", ids);
-            loss += value / config.Accumulation;
+            losses.Add(Accumulate(batch, seed));
         }
-        return (loss, ids);
+        return (losses, ids);
     }
 
-    private void Move(TrainingLog log, double loss, List<string> ids, Stopwatch clock)
+    private double Mean(List<Tensor> losses, List<string> ids)
+    {
+        var values = losses.Select(loss => loss.ToDouble()).ToList();
+        return values.TrueForAll(double.IsFinite) ? values.Average() : throw Diverged($"the loss is {values.First(value => !double.IsFinite(value))}", ids);
+    }
+
+    // Nothing is read before all of the step has been asked for, so that a GPU goes through it without waiting.
+    private void Move(TrainingLog log, List<Tensor> losses, List<string> ids, Stopwatch clock)
     {
         var factor = WarmupCosine.Factor(progress.Step, TotalSteps, config.Warmup);
-        var norm = trainingStep.Step();
+        var moved = trainingStep.Step();
+        var (loss, norm) = (Mean(losses, ids), moved.ToDouble());
         if (!double.IsFinite(norm)) throw Diverged($"the gradient's norm is {norm}", ids);
         var seconds = clock.Elapsed.TotalSeconds;
         var memory = TorchRuntime.Memory(options.Device);
@@ -233,7 +244,7 @@ public sealed class Trainer : IDisposable
     }
 
     // The seed of dropout: of the batch's own, whatever was drawn before it, so that a run goes on as if it had not been broken off.
-    private double Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch, ulong seed)
+    private Tensor Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch, ulong seed)
     {
         using var scope = new TensorScope();
         var share = 1.0 / config.Accumulation;
@@ -241,13 +252,13 @@ public sealed class Trainer : IDisposable
         {
             Generator.ManualSeed(seed);
             var whole = Input(batch);
-            return trainingStep.Accumulate(whole.Pixels, whole.Mask, whole.Ids, share);
+            return scope.Keep(trainingStep.Accumulate(whole.Pixels, whole.Mask, whole.Ids, share));
         }
-        return trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
+        return scope.Keep(trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
         {
             Generator.ManualSeed(seed + (ulong)i);   // the same dropout in both passes over the part
             return Input(part);
-        }))], share);
+        }))], share));
     }
 
     private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)

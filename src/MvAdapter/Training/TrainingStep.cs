@@ -38,8 +38,8 @@ public sealed class TrainingStep : IDisposable
     /// <param name="mask">Frame mask [B, F], or null.</param>
     /// <param name="ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
     /// <param name="share">The batch's part of the step: 1 / accumulation.</param>
-    /// <returns>The batch's loss.</returns>
-    public double Accumulate(Tensor pixels, Tensor? mask, Tensor ids, double share = 1)
+    /// <returns>The batch's loss, a scalar; to read it is to wait for a GPU.</returns>
+    public Tensor Accumulate(Tensor pixels, Tensor? mask, Tensor ids, double share = 1)
     {
         using var scope = new TensorScope();
         Tensor loss;
@@ -50,7 +50,7 @@ public sealed class TrainingStep : IDisposable
             loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32));
         }
         (loss * share).Backward();
-        return loss.ToDouble();
+        return scope.Keep(loss.Detach());
     }
 
     /// <summary>
@@ -61,8 +61,8 @@ public sealed class TrainingStep : IDisposable
     /// Each makes its part's input, twice; what it draws from the default generator must be the same both times, or dropout is not.
     /// </param>
     /// <param name="share">The batch's part of the step: 1 / accumulation.</param>
-    /// <returns>The batch's loss.</returns>
-    public double Accumulate(IReadOnlyList<Func<TrainingInput>> parts, double share = 1)
+    /// <returns>The batch's loss, a scalar.</returns>
+    public Tensor Accumulate(IReadOnlyList<Func<TrainingInput>> parts, double share = 1)
     {
         using var scope = new TensorScope();
         var (videos, texts) = EncodeWithoutGraph(parts);
@@ -80,7 +80,7 @@ public sealed class TrainingStep : IDisposable
             Autograd.Backward([.. carried.Select(item => item.Of)], [.. carried.Select(item => item.Gradient.Narrow(0, first, count))]);
             first += count;
         }
-        return loss.ToDouble();
+        return scope.Keep(loss.Detach());
     }
 
     private (Tensor Videos, Tensor Texts) EncodeWithoutGraph(IReadOnlyList<Func<TrainingInput>> parts)
@@ -102,8 +102,8 @@ public sealed class TrainingStep : IDisposable
         return (model.EncodeVideos(input.Pixels, input.Mask, training: true).To(DType.Float32), model.EncodeTexts(input.Ids, training: true).To(DType.Float32));
     }
 
-    /// <summary>Moves the parameters by the gradients gathered, and forgets these. Returns the gradient's norm.</summary>
-    public double Step()
+    /// <summary>Moves the parameters by the gradients gathered, and forgets these. Returns the gradient's norm, a scalar.</summary>
+    public Tensor Step()
     {
         var norm = Optimizer.Step();
         model.ClampLogitScale();

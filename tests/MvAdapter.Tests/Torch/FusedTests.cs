@@ -79,6 +79,19 @@ public sealed class FusedTests : IDisposable
     });
 
     [SkippableFact]
+    public void Libtorchs_own_fused_attention_is_the_plain_one()
+    {
+        Skip.IfNot(Functional.HasScaledDotProductAttention, "this libtorch has none");
+        var qkv = Tensor.RandN([2, 30, 96], generator);
+        var parts = qkv.View(2, 30, 3, 2, 16).Permute(2, 0, 3, 1, 4);
+        foreach (var mask in new[] { null, Infinite(30), Keys(2, 30) })
+        {
+            var mixed = Functional.ScaledDotProductAttention(parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2), mask);
+            Assert.InRange(Distance(mixed.Transpose(1, 2).Reshape(2, 30, 32), PlainAttention(qkv, 2, mask)), 0, 1e-5);
+        }
+    }
+
+    [SkippableFact]
     public void Attention_of_bfloat16_is_that_of_its_values()
     {
         var qkv = Tensor.RandN([2, 50, 96], generator).To(DType.BFloat16);

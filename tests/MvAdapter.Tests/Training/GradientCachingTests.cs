@@ -49,11 +49,12 @@ public sealed class GradientCachingTests : IDisposable
         return new TrainingInput(tiny.Pixels.Narrow(0, first, count), tiny.Mask.Narrow(0, first, count), tiny.Ids.Narrow(0, first, count));
     }))];
 
-    private static (double Loss, Dictionary<string, float[]> Gradients) Run(RetrievalModel model, Func<TrainingStep, double> accumulate)
+    private static (double Loss, Dictionary<string, float[]> Gradients) Run(RetrievalModel model, Func<TrainingStep, Tensor> accumulate)
     {
         using var step = new TrainingStep(model, new OptimizerGroups(), static _ => 1);
         step.Discard();
-        var loss = accumulate(step);
+        using var scope = new TensorScope();
+        var loss = accumulate(step).ToDouble();
         var gradients = model.TrainableParameters().Where(item => item.Value.Grad is not null).ToDictionary(item => item.Key, item => item.Value.Grad!.ToArray<float>());
         step.Discard();
         return (loss, gradients);
