@@ -310,9 +310,9 @@ float variance_of(int64_t width, const float* x, float mean) {
 }
 
 void layer_norm(int64_t rows, int64_t width, const float* x, Floats delta, float* sum, const float* weight, const float* bias, Floats y,
-                float* means, float* scales) {
+                float* means, float* scales, Floats normalized) {
   constexpr float epsilon = 1e-5f;
-  float normalized[piece];
+  float hats[piece], results[piece];
   for (int64_t i = 0; i < rows; i++) {
     const float* row = x + i * width;
     float mean;
@@ -325,18 +325,31 @@ void layer_norm(int64_t rows, int64_t width, const float* x, Floats delta, float
     const float scale = 1 / __builtin_sqrtf(variance_of(width, row, mean) + epsilon);
     for (int64_t first = 0; first < width; first += piece) {
       const int64_t count = least(piece, width - first);
-      for (int64_t j = 0; j < count; j++) normalized[j] = (row[first + j] - mean) * scale * weight[first + j] + bias[first + j];
-      write(normalized, count, y.at(i * width + first));
+      for (int64_t j = 0; j < count; j++) {
+        hats[j] = (row[first + j] - mean) * scale;
+        results[j] = hats[j] * weight[first + j] + bias[first + j];
+      }
+      write(results, count, y.at(i * width + first));
+      if (normalized.data) write(hats, count, normalized.at(i * width + first));
     }
-    if (means) means[i] = mean, scales[i] = scale;
+    if (means) means[i] = mean;
+    if (scales) scales[i] = scale;
   }
 }
 
-void layer_norm_backward(int64_t rows, int64_t width, const float* x, const float* weight, const float* means, const float* scales,
-                         Floats gradient, const float* through, float* out, float* weight_gradient, float* bias_gradient) {
-  float converted[piece];
+// What was normalised, of a piece of a row.
+void hats_of(Floats x, int64_t count, const float* mean, float scale, float* hats) {
+  read(x, count, hats);
+  if (mean)
+    for (int64_t j = 0; j < count; j++) hats[j] = (hats[j] - *mean) * scale;
+}
+
+void layer_norm_backward(int64_t rows, int64_t width, Floats x, const float* weight, const float* means, const float* scales, Floats gradient,
+                         const float* through, float* out, float* weight_gradient, float* bias_gradient) {
+  float converted[piece], hats[piece];
   for (int64_t i = 0; i < rows; i++) {
-    const float *row = x + i * width, mean = means[i], scale = scales[i];
+    const float* mean = means ? means + i : nullptr;
+    const float scale = scales[i];
     float* result = out + i * width;
     // The two sums over the row: of g, and of g times what was normalised, g being the gradient times the weight.
     Vector sums{}, products{};
@@ -344,9 +357,10 @@ void layer_norm_backward(int64_t rows, int64_t width, const float* x, const floa
     for (int64_t first = 0; first < width; first += piece) {
       const int64_t count = least(piece, width - first);
       read(gradient.at(i * width + first), count, converted);
+      hats_of(x.at(i * width + first), count, mean, scale, hats);
       int64_t j = 0;
       for (; j + lanes <= count; j += lanes) {
-        const Vector received = load(converted + j), hat = (load(row + first + j) - mean) * scale, g = received * load(weight + first + j);
+        const Vector received = load(converted + j), hat = load(hats + j), g = received * load(weight + first + j);
         sums += g;
         products += g * hat;
         store(result + first + j, g);
@@ -354,20 +368,24 @@ void layer_norm_backward(int64_t rows, int64_t width, const float* x, const floa
         if (weight_gradient) store(weight_gradient + first + j, load(weight_gradient + first + j) + received * hat);
       }
       for (; j < count; j++) {
-        const float hat = (row[first + j] - mean) * scale, g = converted[j] * weight[first + j];
+        const float g = converted[j] * weight[first + j];
         sum += g;
-        product += g * hat;
+        product += g * hats[j];
         result[first + j] = g;
         if (bias_gradient) bias_gradient[first + j] += converted[j];
-        if (weight_gradient) weight_gradient[first + j] += converted[j] * hat;
+        if (weight_gradient) weight_gradient[first + j] += converted[j] * hats[j];
       }
     }
     sum = (sum + sum_of(sums)) / width;
     product = (product + sum_of(products)) / width;
     const float* around = through ? through + i * width : nullptr;
-    for (int64_t j = 0; j < width; j++) {
-      const float own = scale * (result[j] - sum - (row[j] - mean) * scale * product);
-      result[j] = around ? own + around[j] : own;
+    for (int64_t first = 0; first < width; first += piece) {
+      const int64_t count = least(piece, width - first);
+      hats_of(x.at(i * width + first), count, mean, scale, hats);
+      for (int64_t j = 0; j < count; j++) {
+        const float own = scale * (result[first + j] - sum - hats[j] * product);
+        result[first + j] = around ? own + around[first + j] : own;
+      }
     }
   }
 }

@@ -34,12 +34,13 @@ struct Kernels {
   // The gradients by q, k and v; scores are computed again.
   void (*attention_backward)(const Head& head, Floats q, Floats k, Floats v, int64_t stride, float* scratch);
 
-  // sum = x + delta (where there is a delta), y = (sum - mean) / deviation * weight + bias. mean and 1 / deviation are left where wanted.
+  // sum = x + delta (where there is a delta), y = (sum - mean) / deviation * weight + bias. mean, 1 / deviation, and what was normalised
+  // before weight and bias, are left where wanted.
   void (*layer_norm)(int64_t rows, int64_t width, const float* x, Floats delta, float* sum, const float* weight, const float* bias, Floats y,
-                     float* means, float* scales);
+                     float* means, float* scales, Floats normalized);
   // out = gradient by x (+ through, which came around the normalisation); gradients by weight and bias are added to, where wanted.
-  void (*layer_norm_backward)(int64_t rows, int64_t width, const float* x, const float* weight, const float* means, const float* scales,
-                              Floats gradient, const float* through, float* out, float* weight_gradient, float* bias_gradient);
+  // x is what was normalised, or with no means the result of that.
+  void (*layer_norm_backward)(int64_t rows, int64_t width, Floats x, const float* weight, const float* means, const float* scales, Floats gradient, const float* through, float* out, float* weight_gradient, float* bias_gradient);
 
   // y = x sigmoid(1.702 x), and gradient *= its derivative at x.
   void (*quick_gelu)(int64_t count, Floats x, Floats y);

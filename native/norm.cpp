@@ -23,8 +23,10 @@ void check(const at::Tensor& x, const Optional& delta, const at::Tensor& weight,
   TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, "layer_norm: the result is float32 or bfloat16, not ", type);
 }
 
+// For the gradient is kept what was normalised with its means; or, where the result is bfloat16 and the gradient will be, the normalised
+// numbers in bfloat16, half of that.
 struct Normalized {
-  at::Tensor sum, y, means, scales;
+  at::Tensor sum, y, kept, means, scales;
 };
 
 Normalized normalize(const at::Tensor& x, const Optional& delta, const at::Tensor& weight, const at::Tensor& bias, at::ScalarType type,
@@ -33,15 +35,18 @@ Normalized normalize(const at::Tensor& x, const Optional& delta, const at::Tenso
   const auto in = x.contiguous(), w = weight.contiguous(), b = bias.contiguous();
   const auto added = delta ? delta->contiguous() : at::Tensor();
   const int64_t width = weight.size(0), rows = width == 0 ? 0 : in.numel() / width;
-  Normalized result{delta ? at::empty_like(in) : in, at::empty(x.sizes(), x.options().dtype(type)), {}, {}};
-  if (for_gradient) result.means = at::empty({rows}, in.options()), result.scales = at::empty({rows}, in.options());
-  const auto out = mvt::floats(result.y);
+  Normalized result{delta ? at::empty_like(in) : in, at::empty(x.sizes(), x.options().dtype(type)), {}, {}, {}};
+  const bool half = for_gradient && type == at::kBFloat16;
+  if (for_gradient) result.scales = at::empty({rows}, in.options());
+  if (for_gradient && !half) result.means = at::empty({rows}, in.options()), result.kept = result.sum;
+  if (half) result.kept = at::empty(x.sizes(), result.y.options());
+  const auto out = mvt::floats(result.y), kept = half ? mvt::floats(result.kept) : mvt::Floats{nullptr, true};
   at::parallel_for(0, rows, rows_at_once, [&](int64_t begin, int64_t end) {
     const int64_t at = begin * width;
     mvt::kernels().layer_norm(end - begin, width, in.data_ptr<float>() + at, delta ? mvt::floats(added).at(at) : mvt::Floats{nullptr, false},
                               delta ? result.sum.data_ptr<float>() + at : nullptr, w.data_ptr<float>(), b.data_ptr<float>(), out.at(at),
-                              for_gradient ? result.means.data_ptr<float>() + begin : nullptr,
-                              for_gradient ? result.scales.data_ptr<float>() + begin : nullptr);
+                              result.means.defined() ? result.means.data_ptr<float>() + begin : nullptr,
+                              for_gradient ? result.scales.data_ptr<float>() + begin : nullptr, half ? kept.at(at) : kept);
   });
   return result;
 }
@@ -63,17 +68,18 @@ struct Gradients {
 
 Gradients backward_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& means, const at::Tensor& scales, const at::Tensor& gradient,
                       const at::Tensor& through, bool of_weight, bool of_bias) {
-  const int64_t width = weight.size(0), rows = means.numel(), parts = (rows + rows_at_once - 1) / rows_at_once;
+  const int64_t width = weight.size(0), rows = scales.numel(), parts = (rows + rows_at_once - 1) / rows_at_once;
   const auto w = weight.contiguous(), received = gradient.contiguous(), around = through.defined() ? through.to(at::kFloat).contiguous() : at::Tensor();
-  Gradients result{at::empty(x.sizes(), x.options()), {}, {}};
+  Gradients result{at::empty(x.sizes(), weight.options()), {}, {}};
   at::Tensor weights, biases;  // of each part, so that they are added in the same order whatever the threads
-  if (of_weight) weights = at::zeros({parts, width}, x.options());
-  if (of_bias) biases = at::zeros({parts, width}, x.options());
+  if (of_weight) weights = at::zeros({parts, width}, weight.options());
+  if (of_bias) biases = at::zeros({parts, width}, weight.options());
+  const auto in = mvt::floats(x);
   at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; part++) {
       const int64_t first = part * rows_at_once, at = first * width;
-      mvt::kernels().layer_norm_backward(std::min(rows_at_once, rows - first), width, x.data_ptr<float>() + at, w.data_ptr<float>(),
-                                         means.data_ptr<float>() + first, scales.data_ptr<float>() + first, mvt::floats(received).at(at),
+      mvt::kernels().layer_norm_backward(std::min(rows_at_once, rows - first), width, in.at(at), w.data_ptr<float>(),
+                                         means.defined() ? means.data_ptr<float>() + first : nullptr, scales.data_ptr<float>() + first, mvt::floats(received).at(at),
                                          around.defined() ? around.data_ptr<float>() + at : nullptr, result.x.data_ptr<float>() + at,
                                          of_weight ? weights.data_ptr<float>() + part * width : nullptr,
                                          of_bias ? biases.data_ptr<float>() + part * width : nullptr);
@@ -84,9 +90,8 @@ Gradients backward_of(const at::Tensor& x, const at::Tensor& weight, const at::T
   return result;
 }
 
-// Keeps what was normalised, and a mean and a deviation a row.
 void keep(AutogradContext* context, const Normalized& normalized, const Variable& weight, const Variable& bias) {
-  context->save_for_backward({normalized.sum, weight, normalized.means, normalized.scales});
+  context->save_for_backward({normalized.kept, weight, normalized.means, normalized.scales});
   context->saved_data["weight"] = weight.requires_grad();
   context->saved_data["bias"] = bias.requires_grad();
 }

@@ -41,7 +41,7 @@ public sealed class TextTransformer
         var context = new BlockContext(batch, training) { AttentionMask = CausalMask(length, ids.Device), Recompute = recompute };
         var x = Functional.Embedding(tokenEmbedding, ids) + positionalEmbedding.Narrow(0, 0, length);   // [B, L, D]
         for (var layer = 0; layer < blocks.Length; layer++)
-            x = blocks[layer].Forward(x, context, layer < adapters.Count ? adapters[layer] : null);
+            x = blocks[layer].Replace(x, context, layer < adapters.Count ? adapters[layer] : null);
         // The end-of-text token has the largest id of its row.
         var rows = Tensor.Arange(batch, ids.Device);
         var pooled = lnFinal.Forward(x[rows, ids.ArgMax(-1)]);                                           // [B, D]

@@ -40,14 +40,20 @@ public sealed class VisionTransformer
     public Tensor Forward(Tensor pixels, BlockContext context, IReadOnlyList<BlockAdapter?> adapters)
     {
         context = context with { GridHeight = config.Grid, GridWidth = config.Grid };
+        var x = Embed(pixels);
+        for (var layer = 0; layer < blocks.Length; layer++)
+            x = blocks[layer].Replace(x, context, layer < adapters.Count ? adapters[layer] : null);
+        var pooled = lnPost.Forward(x.Select(1, 0));                                          // the class token [N, D]
+        return pooled.To(projection.DType).MatMul(projection).To(DType.Float32);
+    }
+
+    private Tensor Embed(Tensor pixels)
+    {
+        using var scope = new TensorScope();
         var patches = Functional.Conv2d(pixels.To(patchWeight.DType), patchWeight, stride: [config.PatchSize, config.PatchSize]);
         patches = patches.Flatten(2).Transpose(1, 2);                                         // [N, P, D]
         var classToken = classEmbedding.To(patches.DType).Expand(patches.Size(0), 1, config.VisionWidth);
         var x = Tensor.Concatenate([classToken, patches], 1) + positionalEmbedding;           // [N, 1 + P, D]
-        x = lnPre.Forward(x);
-        for (var layer = 0; layer < blocks.Length; layer++)
-            x = blocks[layer].Forward(x, context, layer < adapters.Count ? adapters[layer] : null);
-        var pooled = lnPost.Forward(x.Select(1, 0));                                          // the class token [N, D]
-        return pooled.To(projection.DType).MatMul(projection).To(DType.Float32);
+        return scope.Keep(lnPre.Forward(x));
     }
 }

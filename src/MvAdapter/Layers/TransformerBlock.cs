@@ -61,6 +61,14 @@ public sealed class TransformerBlock
     public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter) =>
         context.Recompute ? GradientCheckpoint.Run(x, input => Adapted(input, context, adapter)) : Adapted(x, context, adapter);
 
+    /// <summary>The same where the input has no other use: it is freed, and lives on only as far as a gradient needs it.</summary>
+    internal Tensor Replace(Tensor x, BlockContext context, BlockAdapter? adapter)
+    {
+        var y = Forward(x, context, adapter);
+        x.Dispose();
+        return y;
+    }
+
     private Tensor Adapted(Tensor x, BlockContext context, BlockAdapter? adapter)
     {
         if (adapter is null) return Forward(x, context.AttentionMask);
