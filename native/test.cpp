@@ -158,6 +158,51 @@ void guards_and_generators() {
   CHECK(mvt_generator_create((int64_t)2 << 32, 7, &generator) == 1);  // no generator for this kind of device
 }
 
+mvt_tensor* drawn(const std::vector<int64_t>& shape, int64_t dtype) {
+  mvt_tensor* wide = one(call("aten::randn", "", {ints(shape)}));
+  mvt_tensor* t = one(call("aten::to", "dtype", {tensor(wide), integer(dtype)}));
+  mvt_tensor_free(wide);
+  CHECK(mvt_set_requires_grad(t, 1) == 0);
+  return t;
+}
+
+// Sums a result and takes its gradient by one tensor; frees both.
+void differentiate(mvt_tensor* result, mvt_tensor* by) {
+  mvt_tensor* sum = one(call("aten::sum", "", {tensor(result)}));
+  mvt_tensor* gradient = nullptr;
+  CHECK(mvt_gradient(&sum, 1, nullptr, &by, 1, 0, &gradient) == 0 && gradient != nullptr);
+  for (auto* t : {result, sum, gradient}) mvt_tensor_free(t);
+}
+
+// Lengths and widths that no vector divides: a step beyond the end would be seen.
+void operators_of_our_own() {
+  const int64_t float32 = 6, bfloat16 = 15;
+  const mvt_value none = {MVT_NONE, 0, 0, nullptr};
+  for (const int64_t dtype : {float32, bfloat16}) {
+    for (const int64_t length : {int64_t{1}, int64_t{7}, int64_t{61}}) {
+      mvt_tensor* qkv = drawn({2, length, 3 * 2 * 5}, dtype);
+      mvt_tensor* keys = one(call("aten::zeros", "", {ints({2, 1, 1, length})}));
+      mvt_tensor* pairs = one(call("aten::zeros", "", {ints({length, length})}));
+      for (const auto& mask : {none, tensor(keys), tensor(pairs)}) differentiate(one(call("mvt::attention", "", {tensor(qkv), integer(2), mask})), qkv);
+      for (auto* t : {qkv, keys, pairs}) mvt_tensor_free(t);
+    }
+    mvt_tensor *x = drawn({3, 133}, float32), *delta = drawn({3, 133}, dtype), *weight = drawn({133}, float32), *bias = drawn({133}, float32);
+    differentiate(one(call("mvt::layer_norm", "", {tensor(x), tensor(weight), tensor(bias), integer(dtype)})), bias);
+    auto both = call("mvt::add_layer_norm", "", {tensor(x), tensor(delta), tensor(weight), tensor(bias), integer(dtype)});
+    CHECK(both.size() == 2);
+    mvt_tensor_free((mvt_tensor*)both[0].p);
+    differentiate((mvt_tensor*)both[1].p, delta);
+    for (auto* t : {x, delta, weight, bias}) mvt_tensor_free(t);
+    const mvt_operator* op = nullptr;
+    if (mvt_operator_find("mvt::linear", "", &op) != 0) continue;  // built without oneDNN
+    mvt_tensor *in = drawn({5, 9}, dtype), *expand = drawn({19, 9}, dtype), *contract = drawn({9, 19}, dtype), *inner = drawn({19}, dtype);
+    for (auto* t : {expand, contract}) CHECK(mvt_set_requires_grad(t, 0) == 0);
+    differentiate(one(call("mvt::linear", "", {tensor(in), tensor(expand), tensor(inner)})), in);
+    differentiate(one(call("mvt::mlp", "", {tensor(in), tensor(expand), tensor(inner), tensor(contract), none})), inner);
+    for (auto* t : {in, expand, contract, inner}) mvt_tensor_free(t);
+  }
+}
+
 void runtime() {
   CHECK(std::strlen(mvt_version()) > 0);
   const char *build = nullptr, *parallel = nullptr;
@@ -185,5 +230,7 @@ int main() {
   lists_and_options();
   failures();
   guards_and_generators();
+  operators_of_our_own();
+  mvt_trim_memory();
   std::puts("ok");
 }
