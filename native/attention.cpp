@@ -44,7 +44,10 @@ void for_each_head(const Shape& shape, const at::Tensor& qkv, const at::Tensor& 
   const auto in = mvt::floats(qkv), result = mvt::floats(out);
   const float* masks = mask.defined() ? mask.data_ptr<float>() : nullptr;
   const bool by_query = mask.defined() && mask.dim() == 2;
-  at::parallel_for(0, shape.sequences * shape.heads, 1, [&](int64_t begin, int64_t end) {
+  // Few and small heads are sooner done than another thread is woken.
+  constexpr int64_t worth_waking = 1 << 18;  // multiply-adds
+  const int64_t at_least = std::max<int64_t>(1, worth_waking / (shape.length * shape.length * shape.width + 1));
+  at::parallel_for(0, shape.sequences * shape.heads, at_least, [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(mvt::kernels().attention_scratch(shape.length, shape.width));
     for (int64_t task = begin; task < end; task++) {
       const int64_t sequence = task / shape.heads, head = task % shape.heads;

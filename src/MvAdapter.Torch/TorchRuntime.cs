@@ -101,8 +101,15 @@ public static class TorchRuntime
         catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
     }
 
-    /// <summary>Returns cached GPU memory to the driver.</summary>
-    public static void EmptyCache() => NativeMethods.Check(NativeMethods.mvt_cuda_empty_cache(), "memory");
+    /// <summary>
+    /// Gives memory that was freed and waits for its next use (up to 2 GB of the CPU's, whatever a GPU's allocator holds) back to the
+    /// system or the driver: after a large work, where much smaller ones follow.
+    /// </summary>
+    public static void EmptyCache()
+    {
+        NativeMethods.mvt_trim_memory();
+        if (CudaDevices > 0) NativeMethods.Check(NativeMethods.mvt_cuda_empty_cache(), "memory");
+    }
 
     // A line of maps: 7f5c00000000-7f5c00100000 r-xp 00000000 08:01 1234   /usr/lib/libblas.so.3
     private static string? FileAt(nint address)

@@ -31,8 +31,8 @@ internal sealed class VideoAdapter : BlockAdapter
 
     /// <inheritdoc/>
     public override Tensor OnMlpOutput(Tensor h, BlockContext context) =>
-        // In training it keeps its input alone, and is computed again: it is a fiftieth of the block's work, but what it keeps on the
-        // way, in float32, would be a third of the block's memory. A block that is computed again itself keeps nothing of it anyway.
+        // In training it keeps its input alone, and is computed again: it is little of the block's work, but keeps all tokens in
+        // float32 on its way. A block that is computed again itself keeps nothing of it anyway.
         context.Training && !context.Recompute ? GradientCheckpoint.Run(h, x => Delta(x, context)) : Delta(h, context);
 
     private Tensor Delta(Tensor h, BlockContext context)

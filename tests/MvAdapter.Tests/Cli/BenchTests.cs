@@ -28,16 +28,16 @@ public sealed class BenchTests : IDisposable
     }
 
     [Fact]
-    public void A_step_is_timed_in_every_way_and_in_parts()
+    public void A_step_is_timed_in_each_way_and_in_parts()
     {
-        var report = Json("bench", "train", "--clip", "ViT-B/32", "--videos", "2", "--chunk-size", "1", "--repeats", "1", "--json");
+        var report = Json("bench", "train", "--clip", "ViT-B/32", "--videos", "2", "--chunk-size", "1", "--paths", "plain-fp32,bf16,fp32-recompute", "--repeats", "1", "--json");
         var results = report.GetProperty("results").EnumerateArray().ToList();
-        Assert.Equal(["plain fp32", "fp32", "bf16", "fp32, recompute", "bf16, recompute"], results.Select(result => result.GetProperty("path").GetString()));
+        Assert.Equal(["plain fp32", "bf16", "fp32, recompute"], results.Select(result => result.GetProperty("path").GetString()));
         Assert.Equal(1, results[0].GetProperty("ratio").GetDouble());
         Assert.All(results, result =>
         {
             Assert.True(result.GetProperty("seconds").GetDouble() > 0);
-            Assert.True(result.GetProperty("peak_memory_bytes").GetInt64() > 600_000_000);   // the weights alone
+            Assert.True(result.GetProperty("peak_memory_bytes").GetInt64() > 400_000_000);   // the weights alone
         });
     }
 
