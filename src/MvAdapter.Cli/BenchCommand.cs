@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace MvAdapter.Cli;
@@ -38,6 +39,14 @@ internal static class BenchCommand
     {
         var sorted = values.Order().ToArray();
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    /// <summary>The seconds that a work takes.</summary>
+    public static double Clock(Action work)
+    {
+        var clock = Stopwatch.StartNew();
+        work();
+        return clock.Elapsed.TotalSeconds;
     }
 
     /// <summary>Prints what was measured, for people or for programs.</summary>

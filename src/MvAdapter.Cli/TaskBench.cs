@@ -140,7 +140,7 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
         for (var pair = -1; pair < repeats * Captions; pair++)
         {
             var model = models[(pair + 1) % models.Count];
-            var (first, second) = (Clock(() => Encode(model, 1)), Clock(() => Encode(model, 1)));
+            var (first, second) = (BenchCommand.Clock(() => Encode(model, 1)), BenchCommand.Clock(() => Encode(model, 1)));
             if (pair < 0) continue;
             other.Add(first);
             same.Add(second);
@@ -154,20 +154,13 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
         var seconds = new List<double>();
         for (var repeat = -1; repeat < repeats; repeat++)   // the first one warms up
         {
-            var all = Clock(() =>
+            var all = BenchCommand.Clock(() =>
             {
                 for (var i = 0; i < calls; i++) once(i);
             });
             if (repeat >= 0) seconds.Add(all / calls);
         }
         return BenchCommand.Median(seconds);
-    }
-
-    private static double Clock(Action work)
-    {
-        var clock = Stopwatch.StartNew();
-        work();
-        return clock.Elapsed.TotalSeconds;
     }
 
     private void Encode(RetrievalModel model, int captions)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using MvAdapter.Adapters;
 using MvAdapter.Clip;
@@ -83,9 +82,9 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
         var (bare, ours, frames) = (new List<double>(), new List<double>(), 0);
         for (var repeat = -1; repeat < repeats; repeat++)   // the first one fills the system's cache of files
         {
-            var alone = Clock(() => Parallel.ForEach(commands, new ParallelOptions { MaxDegreeOfParallelism = VideoReader.DefaultParallelism, CancellationToken = cancellation },
+            var alone = BenchCommand.Clock(() => Parallel.ForEach(commands, new ParallelOptions { MaxDegreeOfParallelism = VideoReader.DefaultParallelism, CancellationToken = cancellation },
                 arguments => Run([.. arguments.SkipLast(1), "-y", "/dev/null"], cancellation)));
-            var read = Clock(() => frames = reader.Read(clips, cancellation).Sum(video => video.Error is { } error ? throw error : video.FrameCount));
+            var read = BenchCommand.Clock(() => frames = reader.Read(clips, cancellation).Sum(video => video.Error is { } error ? throw error : video.FrameCount));
             if (repeat < 0) continue;
             bare.Add(alone);
             ours.Add(read);
@@ -114,7 +113,7 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
                     clips = 0;
                     using var progress = Terminal.Begin("videos", videos.Count);
                     var done = 0;
-                    index.Add(Clock(() => indexer.Index(videos, outcome =>
+                    index.Add(BenchCommand.Clock(() => indexer.Index(videos, outcome =>
                     {
                         if (outcome.Problem is { } problem) throw new MvAdapterException(problem);
                         clips += outcome.Clips;
@@ -123,8 +122,8 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
                     peak = Math.Max(peak, TorchRuntime.Memory(Device.Cpu).Peak);
                     var parts = videos.Select(video => (IReadOnlyList<VideoClip>)[.. store.Clips(collection, store.FindVideo(collection, video)!).Select(item => new VideoClip(video, item.Span.Start, item.Span.End))]).ToList();
                     var frames = new List<VideoFrames>();
-                    decode.Add(Clock(() => frames.AddRange(encoder.Reader.ReadVideos(parts, cancellation))));
-                    encode.Add(Clock(() => _ = encoder.EncodeVideos(frames).Count()));
+                    decode.Add(BenchCommand.Clock(() => frames.AddRange(encoder.Reader.ReadVideos(parts, cancellation))));
+                    encode.Add(BenchCommand.Clock(() => _ = encoder.EncodeVideos(frames).Count()));
                 }
             }
             var ratios = index.Select((seconds, i) => seconds / Math.Max(decode[i], encode[i])).ToList();
@@ -134,13 +133,6 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
         {
             folder.Delete(recursive: true);
         }
-    }
-
-    private static double Clock(Action work)
-    {
-        var clock = Stopwatch.StartNew();
-        work();
-        return clock.Elapsed.TotalSeconds;
     }
 
     private static void Run(string[] arguments, CancellationToken cancellation)

@@ -88,6 +88,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
             backbone.Derive((name, tensor) =>
             {
                 using var scope = new TensorScope();   // what a conversion leaves behind would hold the backbone's memory
+                // Small updates would be lost in bfloat16, so what trains is float32 even over a backbone stored in bfloat16.
                 return scope.Keep(
                     method.Trains(name) ? tensor.To(target).Detach().To(DType.Float32).Clone()
                     : ClipModel.IsProductWeight(name) ? tensor.Detach().To(precision).To(target)
