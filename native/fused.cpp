@@ -6,108 +6,17 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <dnnl.hpp>
-#include <unordered_map>
 #include <vector>
 
-#include "recorded.h"
+#include "product.h"
 
 namespace {
 
-using dnnl::memory;
+using mvt::multiply;
 using mvt::Optional;
+using mvt::rows_at_once;
 using mvt::rows_of;
-using Arguments = std::unordered_map<int, memory>;
-
-constexpr float quick_gelu_alpha = 1.702f;
-constexpr int64_t rows_at_once = 1024;  // what an MLP or a conversion makes of so many rows stays in the cache
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-memory::data_type type_of(const at::Tensor& tensor) {
-  if (tensor.scalar_type() == at::kFloat) return memory::data_type::f32;
-  TORCH_CHECK(tensor.scalar_type() == at::kBFloat16, "fused operators take float32 and bfloat16, not ", tensor.scalar_type());
-  return memory::data_type::bf16;
-}
-
-// A contiguous tensor seen as a matrix, or as the transpose of one.
-memory matrix(const at::Tensor& tensor, int64_t rows, int64_t columns, bool transposed = false) {
-  TORCH_CHECK(tensor.is_contiguous(), "fused operators take contiguous tensors");
-  const auto order = transposed ? memory::format_tag::ba : memory::format_tag::ab;
-  return memory({{rows, columns}, type_of(tensor), order}, cpu(), tensor.data_ptr());
-}
-
-dnnl::matmul product(const memory& x, const memory& w, const memory* bias, const memory& y, const dnnl::primitive_attr& attributes) {
-  const memory::desc none;
-  const memory::desc b = bias ? bias->get_desc() : none;
-#if DNNL_VERSION_MAJOR >= 3
-  return dnnl::matmul({cpu(), x.get_desc(), w.get_desc(), b, y.get_desc(), attributes});
-#else
-  return dnnl::matmul({{x.get_desc(), w.get_desc(), b, y.get_desc()}, attributes, cpu()});
-#endif
-}
-
-void append_quick_gelu(dnnl::post_ops& then) {  // oneDNN's swish is x sigmoid(alpha x)
-#if DNNL_VERSION_MAJOR >= 3
-  then.append_eltwise(dnnl::algorithm::eltwise_swish, quick_gelu_alpha, 0.f);
-#else
-  then.append_eltwise(1.f, dnnl::algorithm::eltwise_swish, quick_gelu_alpha, 0.f);
-#endif
-}
-
-enum class Weight { as_stored, transposed };
-
-// oneDNN multiplies bfloat16 from AVX-512 on; elsewhere float32 stands in for each product, and storage alone is halved.
-bool multiplies(at::ScalarType type) {
-  static const bool bfloat16 = [] {
-    const memory square({{16, 16}, memory::data_type::bf16, memory::format_tag::ab}, cpu());
-    try {
-      product(square, square, nullptr, square, {});
-      return true;
-    } catch (const dnnl::error&) {
-      return false;
-    }
-  }();
-  return type == at::kFloat || bfloat16;
-}
-
-void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y);
-
-// bfloat16 by way of float32, some rows at a time.
-void multiply_widened(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
-  const auto weight = w.to(at::kFloat);
-  const auto bias = b ? Optional(b->to(at::kFloat)) : b;
-  auto wide = at::empty({std::min(rows_at_once, x.size(0)), y.size(1)}, weight.options());
-  for (int64_t first = 0; first < x.size(0); first += rows_at_once) {
-    const auto count = std::min(rows_at_once, x.size(0) - first);
-    auto part = wide.narrow(0, 0, count);
-    multiply(x.narrow(0, first, count).to(at::kFloat), weight, use, bias, quick_gelu, part);
-    y.narrow(0, first, count).copy_(part);
-  }
-}
-
-// y = x w^T + b (the weight transposed, as layers store it [N, K]) or y = x w (w [K, N]), then QuickGELU.
-void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
-  if (!multiplies(x.scalar_type())) {
-    multiply_widened(x, w, use, b, quick_gelu, y);
-    return;
-  }
-  const int64_t m = x.size(0), k = x.size(1), n = y.size(1);
-  const memory source = matrix(x, m, k), weights = matrix(w, k, n, use == Weight::transposed), target = matrix(y, m, n);
-  Arguments arguments{{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, target}};
-  memory bias;
-  if (b) arguments.insert({DNNL_ARG_BIAS, bias = matrix(*b, 1, n)});
-  dnnl::post_ops then;
-  if (quick_gelu) append_quick_gelu(then);
-  dnnl::primitive_attr attributes;
-  attributes.set_post_ops(then);
-  dnnl::stream stream(cpu());
-  product(source, weights, b ? &bias : nullptr, target, attributes).execute(stream, arguments);
-  stream.wait();
-}
+using mvt::Weight;
 
 constexpr int64_t numbers_at_once = 1 << 14;  // of an activation, by one thread
 
@@ -137,13 +46,18 @@ void check_product(const at::Tensor& x, const at::Tensor& weight, const char* na
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), name, ": x is ", x.scalar_type(), " and the weight ", weight.scalar_type());
 }
 
-at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
+// Held copies of weights are for inference: a training step's memory goes to what the gradient needs.
+at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias, Weight use) {
   check_product(x, weight, "linear");
   auto y = at::empty(with_last(x, weight.size(0)), x.options());
   if (y.numel() == 0) return y;
   auto out = y.view({-1, y.size(-1)});
-  multiply(rows_of(x), weight, Weight::transposed, bias, false, out);
+  multiply(rows_of(x), weight, use, bias, false, out);
   return y;
+}
+
+at::Tensor linear_inference(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
+  return fused_linear(x, weight, bias, Weight::held);
 }
 
 // With hidden, [rows, H], what stands before QuickGELU is left there for the gradient.
@@ -155,15 +69,16 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& ex
   auto y = at::empty(with_last(x, contract.size(0)), x.options());
   if (y.numel() == 0) return y;
   const auto rows = rows_of(x);
+  const auto use = hidden ? Weight::transposed : Weight::held;
   auto out = y.view({-1, y.size(-1)});
   auto active = at::empty({std::min(rows_at_once, rows.size(0)), expand.size(0)}, x.options());
   for (int64_t first = 0; first < rows.size(0); first += rows_at_once) {
     const auto count = std::min(rows_at_once, rows.size(0) - first);
     auto part = active.narrow(0, 0, count), target = out.narrow(0, first, count);
     auto before = hidden ? hidden->narrow(0, first, count) : part;
-    multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, !hidden, before);
+    multiply(rows.narrow(0, first, count), expand, use, expand_bias, !hidden, before);
     if (hidden) quick_gelu(before, part);
-    multiply(part, contract, Weight::transposed, contract_bias, false, target);
+    multiply(part, contract, use, contract_bias, false, target);
   }
   return y;
 }
@@ -190,7 +105,7 @@ struct Linear : torch::autograd::Function<Linear> {
     context->save_for_backward({weight});
     context->saved_data["bias"] = mvt::requires_grad(bias);
     context->saved_data["x"] = x.requires_grad();
-    return fused_linear(x, weight, bias);
+    return fused_linear(x, weight, bias, Weight::transposed);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -245,7 +160,7 @@ at::Tensor linear_recorded(const at::Tensor& x, const at::Tensor& weight, const 
   refuse_training({weight});
   if (mvt::recorded({x, bias})) return Linear::apply(x, weight, bias);
   at::AutoDispatchBelowADInplaceOrView guard;
-  return fused_linear(x, weight, bias);
+  return linear_inference(x, weight, bias);
 }
 
 at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
@@ -265,7 +180,7 @@ TORCH_LIBRARY_FRAGMENT(mvt, library) {
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {
-  library.impl("linear", fused_linear);
+  library.impl("linear", linear_inference);
   library.impl("mlp", mlp_inference);
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "internal.h"
+#include "product.h"
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -133,6 +134,9 @@ __attribute__((constructor)) void serve() {
 }  // namespace
 
 void mvt_trim_memory(void) {
+#ifdef MVTORCH_ONEDNN
+  mvt::drop_dead_weights();
+#endif
   kept().clear();
 #ifdef __GLIBC__
   malloc_trim(0);

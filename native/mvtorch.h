@@ -88,6 +88,7 @@ MVT_API int mvt_generator_create(int64_t device, uint64_t seed, mvt_generator** 
 MVT_API int mvt_generator_get_state(const mvt_generator* generator, mvt_tensor** out);
 MVT_API int mvt_generator_set_state(mvt_generator* generator, const mvt_tensor* state);
 MVT_API void mvt_generator_free(mvt_generator* generator);
+MVT_API const char* mvt_kernels(void);       // which of our own kernels this processor runs (capability.cpp)
 MVT_API void mvt_trim_memory(void);  // gives freed memory back to the system (memory.cpp)
 MVT_API int mvt_cuda_devices(int64_t* count);  // 0 without CUDA
 MVT_API int mvt_cuda_synchronize(int64_t index);
