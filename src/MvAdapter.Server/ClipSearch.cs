@@ -1,4 +1,5 @@
 using MvAdapter.Search;
+using MvAdapter.Torch;
 using MvAdapter.Video;
 
 namespace MvAdapter.Server;
@@ -67,6 +68,8 @@ internal sealed class ClipSearch
         var videos = jobs.Where(job => job.Input.Video is not null).ToList();
         var embeddings = encoder.EncodeVideos(videos.Select(job => job.Input.Video!));
         foreach (var (job, encoded) in videos.Zip(embeddings)) job.Complete(encoded.Embedding);
+        // Encoding words wants a hundredth of what a video took.
+        if (videos.Count > 0) TorchRuntime.EmptyCache();
     }, cancellation);
 
     /// <summary>Looks for clips, on the calling thread, until it is cancelled.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using MvAdapter.Torch;
 
 namespace MvAdapter.Search;
 
@@ -70,6 +71,8 @@ public sealed class JobWorker
             else if (options.ExitWhenEmpty && queue.IsEmpty()) return;
             else
             {
+                // A worker that waits leaves the memory to those that work.
+                if (idle == 0) TorchRuntime.EmptyCache();
                 // Sooner while work may come back, later when none has come for long; never all workers at one moment.
                 var wait = LongestPoll * Math.Min(1, 0.1 * ++idle) * (0.5 + Random.Shared.NextDouble() / 2);
                 cancellation.WaitHandle.WaitOne(wait);
