@@ -163,9 +163,9 @@ internal static class ModelBench
             using var scope = new TensorScope();
             if (subject.Step is { } step)
             {
-                if (chunk == 0) step.Accumulate(pixels, null, ids);
+                if (chunk == 0) step.Accumulate(new TrainingInput(FrameBatch.Padded(pixels, null), ids));
                 else step.Accumulate([.. Enumerable.Range(0, videos).Chunk(chunk).Select(part => (Func<TrainingInput>)(() =>
-                    new TrainingInput(pixels.Narrow(0, part[0], part.Length), null, ids.Narrow(0, part[0], part.Length))))]);
+                    new TrainingInput(FrameBatch.Padded(pixels.Narrow(0, part[0], part.Length), null), ids.Narrow(0, part[0], part.Length))))]);
                 step.Step();
                 return;
             }

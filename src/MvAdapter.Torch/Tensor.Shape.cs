@@ -26,6 +26,9 @@ public sealed partial class Tensor
     public Tensor Select(long dimension, long index) => Operator.Call("aten::select.int", this, dimension, index);
     /// <summary>The rows of a dimension named by an integer tensor.</summary>
     public Tensor IndexSelect(long dimension, Tensor indices) => Operator.Call("aten::index_select", this, dimension, indices);
+
+    /// <summary>A copy in which the entries at the given positions (int64 [K]) of a dimension are those of another tensor, each position once.</summary>
+    public Tensor IndexCopy(long dimension, Tensor indices, Tensor source) => Operator.Call("aten::index_copy", this, dimension, indices, source);
     /// <summary>Cut into pieces of a size (the last may be smaller).</summary>
     public Tensor[] Split(long size, long dimension = 0) => Operator.CallMany("aten::split.Tensor", this, size, dimension)!;
     /// <summary>Cut into pieces of given sizes.</summary>

@@ -35,7 +35,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     /// <summary>The identity of the CLIP that was adapted.</summary>
     internal string BackboneIdentity => backbone ?? Clip.Identity;
 
-    /// <summary>The features of every frame.</summary>
+    /// <summary>The features of every frame, those of padding too.</summary>
     /// <param name="pixels">Normalised frames [B, F, 3, S, S].</param>
     /// <param name="frameMask">1 for a frame, 0 for padding: [B, F] of any type; null when no frame is padding.</param>
     /// <param name="training">Whether dropout is on.</param>
@@ -47,11 +47,20 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
         return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method.Vision).View(videos, frames, -1);
     }
 
-    /// <summary>One L2-normalised vector a video (model.md section 8). Parameters as <see cref="EncodeFrames"/>; [B, E].</summary>
-    public Tensor EncodeVideos(Tensor pixels, Tensor? frameMask, bool training = false)
+    /// <summary>One L2-normalised vector a video (model.md section 8): [B, E].</summary>
+    public Tensor EncodeVideos(FrameBatch batch, bool training = false)
     {
-        return Method.PoolFrames(EncodeFrames(pixels, frameMask, training), frameMask?.To(DType.Float32), training);
+        ArgumentNullException.ThrowIfNull(batch);
+        var context = new BlockContext(batch.Videos, training)
+        {
+            Frames = batch.Frames, FrameMask = batch.Mask, Places = batch.Places, Recompute = training && GradientCheckpointing,
+        };
+        var frames = context.ToVideos(Clip.Vision.Forward(batch.Pixels, context, Method.Vision));
+        return Method.PoolFrames(frames, batch.Mask, training);
     }
+
+    /// <summary>The same of padded frames. Parameters as <see cref="EncodeFrames"/>.</summary>
+    public Tensor EncodeVideos(Tensor pixels, Tensor? frameMask, bool training = false) => EncodeVideos(FrameBatch.Padded(pixels, frameMask), training);
 
     /// <summary>One L2-normalised vector a text. ids [B, L] (int64) -> [B, E].</summary>
     public Tensor EncodeTexts(Tensor ids, bool training = false) =>

@@ -146,11 +146,10 @@ public sealed class VideoTextEncoder : IDisposable
     public IEnumerable<EncodedVideo> EncodeVideos(IEnumerable<VideoFrames> videos)
     {
         var batch = new List<VideoFrames>();
-        var size = Math.Max(1, FramesPerBatch / Sampling.MaxFrames);
         foreach (var video in videos)
         {
             batch.Add(video);
-            if (batch.Count(item => item.Error is null) < size) continue;
+            if (batch.Sum(item => item.FrameCount) + Sampling.MaxFrames <= FramesPerBatch) continue;
             foreach (var encoded in EncodeBatch(batch)) yield return encoded;
             batch.Clear();
         }
@@ -185,7 +184,7 @@ public sealed class VideoTextEncoder : IDisposable
             using var scope = new TensorScope();
             using var inference = new InferenceMode();
             var input = FrameBatch.From(good, Sampling.MaxFrames, Model.Clip.Config.ImageSize, Model.Device);
-            embeddings = Model.EncodeVideos(input.Pixels, input.Mask).ToFloats();
+            embeddings = Model.EncodeVideos(input).ToFloats();
         }
         var results = new List<EncodedVideo>();
         var row = 0;

@@ -40,11 +40,11 @@ internal sealed class VideoAdapter : BlockAdapter
         if (lnIn is not null) h = lnIn.Forward(h);
         var (classes, patches) = Down(h, context);
         if (temporal is not null) (classes, patches) = Adapt(temporal, classes, patches, context);
-        var classUp = bottleneck.Up(classes).Reshape(h.Size(0), 1, h.Size(2));
+        var classUp = bottleneck.Up(context.ToFrames(classes)).Unsqueeze(1);
         return Tensor.Concatenate([classUp, bottleneck.UpUntied(patches)], 1) * config.Scale;
     }
 
-    /// <summary>Down. The class token of a frame is its first token, the patches are the rest: [B, F, m], [B * F, P, m].</summary>
+    /// <summary>Down. The class token of a frame is its first token, the patches are the rest: [B, F, m], [N, P, m].</summary>
     private (Tensor Classes, Tensor Patches) Down(Tensor h, BlockContext context)
     {
         var count = h.Size(1) - 1;
@@ -59,19 +59,18 @@ internal sealed class VideoAdapter : BlockAdapter
             var down = bottleneck.Down(h);
             (classes, patches) = (down.Select(1, 0), down.Narrow(1, 1, count));
         }
-        classes = Activation.QuickGelu(classes).Reshape(context.Batch, context.Frames, config.Bottleneck);
-        return (classes, Activation.QuickGelu(patches));
+        return (context.ToVideos(Activation.QuickGelu(classes)), Activation.QuickGelu(patches));
     }
 
     /// <summary>Temporal modelling over [cc, class tokens, pooled patches], then calibration by what it found.</summary>
     private (Tensor Classes, Tensor Patches) Adapt(TemporalModelling modelling, Tensor classes, Tensor patches, BlockContext context)
     {
-        var pooled = patches.Mean([1]).View(context.Batch, context.Frames, config.Bottleneck);
+        var pooled = context.ToVideos(patches.Mean([1]));
         (var cc, classes, pooled) = modelling.Forward(classes, pooled, context);
         var evidence = classes + pooled;
         if (classCalibration is not null) classes = classes * classCalibration.Forward(evidence, cc, context.FrameMask);
         if (patchCalibration is not null)
-            patches = patches * patchCalibration.Forward(evidence, cc, context.FrameMask).Reshape(patches.Size(0), 1, config.Bottleneck);
+            patches = patches * context.ToFrames(patchCalibration.Forward(evidence, cc, context.FrameMask)).Unsqueeze(1);
         return (classes, patches);
     }
 }

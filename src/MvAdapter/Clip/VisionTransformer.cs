@@ -33,10 +33,10 @@ public sealed class VisionTransformer
     }
 
     /// <summary>One vector for each frame.</summary>
-    /// <param name="pixels">Normalised frames [B * F, 3, S, S], the frames of a video one after another.</param>
-    /// <param name="context">Videos, frames and frame mask; the patch grid is filled in.</param>
+    /// <param name="pixels">Normalised frames [N, 3, S, S], the frames of a video one after another.</param>
+    /// <param name="context">Videos, and the places of frames; the patch grid is filled in.</param>
     /// <param name="adapters">One adapter a block, or empty for plain CLIP.</param>
-    /// <returns>[B * F, E], not normalised.</returns>
+    /// <returns>[N, E], not normalised.</returns>
     public Tensor Forward(Tensor pixels, BlockContext context, IReadOnlyList<BlockAdapter?> adapters)
     {
         context = context with { GridHeight = config.Grid, GridWidth = config.Grid };

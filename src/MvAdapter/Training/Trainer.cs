@@ -251,8 +251,7 @@ public sealed class Trainer : IDisposable
         if (config.ChunkSize == 0 || config.ChunkSize >= batch.Count)
         {
             Generator.ManualSeed(seed);
-            var whole = Input(batch);
-            return scope.Keep(trainingStep.Accumulate(whole.Pixels, whole.Mask, whole.Ids, share));
+            return scope.Keep(trainingStep.Accumulate(Input(batch), share));
         }
         return scope.Keep(trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
         {
@@ -263,8 +262,8 @@ public sealed class Trainer : IDisposable
 
     private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)
     {
-        var input = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
-        return new TrainingInput(input.Pixels, input.Mask, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
+        var videos = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
+        return new TrainingInput(videos, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
     }
 
     private void Validate(TrainingLog log, CancellationToken cancellation)

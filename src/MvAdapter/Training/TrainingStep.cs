@@ -4,10 +4,9 @@ using MvAdapter.Torch;
 namespace MvAdapter.Training;
 
 /// <summary>Some pairs of a batch.</summary>
-/// <param name="Pixels">Frames [B, F, 3, S, S].</param>
-/// <param name="Mask">Frame mask [B, F], or null.</param>
+/// <param name="Videos">The videos' frames.</param>
 /// <param name="Ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
-public sealed record TrainingInput(Tensor Pixels, Tensor? Mask, Tensor Ids);
+public sealed record TrainingInput(FrameBatch Videos, Tensor Ids);
 
 /// <summary>One step of the optimiser over a model: forward, loss, backward, move. It knows no files and no data.</summary>
 public sealed class TrainingStep : IDisposable
@@ -34,19 +33,18 @@ public sealed class TrainingStep : IDisposable
     public BertAdam Optimizer { get; }
 
     /// <summary>Adds a batch's gradient to those gathered for the next step.</summary>
-    /// <param name="pixels">Frames [B, F, 3, S, S].</param>
-    /// <param name="mask">Frame mask [B, F], or null.</param>
-    /// <param name="ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
+    /// <param name="input">The batch.</param>
     /// <param name="share">The batch's part of the step: 1 / accumulation.</param>
     /// <returns>The batch's loss, a scalar; to read it is to wait for a GPU.</returns>
-    public Tensor Accumulate(Tensor pixels, Tensor? mask, Tensor ids, double share = 1)
+    public Tensor Accumulate(TrainingInput input, double share = 1)
     {
+        ArgumentNullException.ThrowIfNull(input);
         using var scope = new TensorScope();
         Tensor loss;
         using (autocast ? new Autocast(model.Device) : null)
         {
-            var videos = model.EncodeVideos(pixels, mask, training: true);
-            var texts = model.EncodeTexts(ids, training: true);
+            var videos = model.EncodeVideos(input.Videos, training: true);
+            var texts = model.EncodeTexts(input.Ids, training: true);
             loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32));
         }
         (loss * share).Backward();
@@ -99,7 +97,7 @@ public sealed class TrainingStep : IDisposable
     private (Tensor Videos, Tensor Texts) Encode(TrainingInput input)
     {
         using var mode = autocast ? new Autocast(model.Device) : null;
-        return (model.EncodeVideos(input.Pixels, input.Mask, training: true).To(DType.Float32), model.EncodeTexts(input.Ids, training: true).To(DType.Float32));
+        return (model.EncodeVideos(input.Videos, training: true).To(DType.Float32), model.EncodeTexts(input.Ids, training: true).To(DType.Float32));
     }
 
     /// <summary>Moves the parameters by the gradients gathered, and forgets these. Returns the gradient's norm, a scalar.</summary>

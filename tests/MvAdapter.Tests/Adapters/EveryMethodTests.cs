@@ -92,6 +92,32 @@ public sealed class EveryMethodTests
     }
 
     [Theory, MemberData(nameof(Names))]
+    public void Frames_that_are_left_out_change_nothing(string name)
+    {
+        using var tiny = new TinyModel();
+        using var model = tiny.CreateMoved(name);
+        using var scope = new TensorScope();
+        var (padded, leftOut) = (Gradients(() => model.Method.PoolFrames(model.EncodeFrames(tiny.Pixels, tiny.Mask), tiny.Mask, false)), Gradients(() => model.EncodeVideos(tiny.Pixels, tiny.Mask)));
+        Assert.True(FrameBatch.Padded(tiny.Pixels, tiny.Mask).Pixels.Size(0) < tiny.Pixels.Size(0) * tiny.Pixels.Size(1));
+        Assert.NotEmpty(padded);
+        Assert.Equal(padded.Keys, leftOut.Keys);
+        foreach (var (parameter, gradient) in padded) AssertClose(gradient, leftOut[parameter], 1e-5 * Math.Max(1, gradient.Max(Math.Abs)));
+
+        // The embeddings, and the gradients of what trains by them.
+        Dictionary<string, float[]> Gradients(Func<Tensor> encode)
+        {
+            var trained = model.TrainableParameters().ToList();
+            foreach (var (_, parameter) in trained) parameter.RequiresGrad = true;
+            var videos = encode();
+            if (videos.RequiresGrad) (videos * Tensor.Arange(videos.Size(1))).Sum().Backward();
+            var found = trained.Where(item => item.Value.Grad is not null).ToDictionary(item => item.Key, item => item.Value.Grad!.ToFloats());
+            foreach (var (_, parameter) in trained) (parameter.Grad, parameter.RequiresGrad) = (null, false);
+            found["videos"] = videos.Detach().ToFloats();
+            return found;
+        }
+    }
+
+    [Theory, MemberData(nameof(Names))]
     public void Its_own_parameters_train_at_the_adapters_rate(string name)
     {
         using var method = Methods.Find(name).Create(TinyModel.Config);

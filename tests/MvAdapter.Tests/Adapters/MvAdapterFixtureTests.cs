@@ -107,7 +107,7 @@ public sealed class MvAdapterFixtureTests
         public double Accumulate(TrainingStep step)
         {
             using var scope = new TensorScope();
-            return step.Accumulate(Inputs["pixels"], Inputs["frame_mask"], Inputs["input_ids"]).ToDouble();
+            return step.Accumulate(new TrainingInput(FrameBatch.Padded(Inputs["pixels"], Inputs["frame_mask"]), Inputs["input_ids"])).ToDouble();
         }
 
         public void Dispose()

@@ -26,7 +26,7 @@ public sealed class GradientCachingTests : IDisposable
     public void Parts_give_the_loss_and_the_gradients_of_the_whole(string method, int size)
     {
         using var model = tiny.CreateMoved(method);
-        var whole = Run(model, step => step.Accumulate(tiny.Pixels, tiny.Mask, tiny.Ids, 0.5));
+        var whole = Run(model, step => step.Accumulate(new TrainingInput(FrameBatch.Padded(tiny.Pixels, tiny.Mask), tiny.Ids), 0.5));
         var parts = Run(model, step => step.Accumulate(Parts(size), 0.5));
         Compare(whole, parts);
     }
@@ -37,7 +37,7 @@ public sealed class GradientCachingTests : IDisposable
     {
         using var model = tiny.CreateMoved("adaptformer");
         Generator.ManualSeed(11);
-        var whole = Run(model, step => step.Accumulate(tiny.Pixels, tiny.Mask, tiny.Ids));
+        var whole = Run(model, step => step.Accumulate(new TrainingInput(FrameBatch.Padded(tiny.Pixels, tiny.Mask), tiny.Ids)));
         var parts = Run(model, step => step.Accumulate(Parts(3)));
         Compare(whole, parts);
     }
@@ -46,7 +46,7 @@ public sealed class GradientCachingTests : IDisposable
     {
         Generator.ManualSeed(11 + (ulong)i);
         var (first, count) = (i * size, Math.Min(size, 3 - i * size));
-        return new TrainingInput(tiny.Pixels.Narrow(0, first, count), tiny.Mask.Narrow(0, first, count), tiny.Ids.Narrow(0, first, count));
+        return new TrainingInput(FrameBatch.Padded(tiny.Pixels.Narrow(0, first, count), tiny.Mask.Narrow(0, first, count)), tiny.Ids.Narrow(0, first, count));
     }))];
 
     private static (double Loss, Dictionary<string, float[]> Gradients) Run(RetrievalModel model, Func<TrainingStep, Tensor> accumulate)

@@ -95,7 +95,7 @@ public sealed class GradientCheckpointingTests : IDisposable
         using var step = new TrainingStep(model, new OptimizerGroups(), static _ => 1);
         step.Discard();
         using var scope = new TensorScope();
-        var loss = step.Accumulate(tiny.Pixels, tiny.Mask, tiny.Ids).ToDouble();
+        var loss = step.Accumulate(new TrainingInput(FrameBatch.Padded(tiny.Pixels, tiny.Mask), tiny.Ids)).ToDouble();
         var gradients = model.TrainableParameters().Where(item => item.Value.Grad is not null).ToDictionary(item => item.Key, item => item.Value.Grad!.ToArray<float>());
         step.Discard();
         return (loss, gradients);
