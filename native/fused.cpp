@@ -40,45 +40,42 @@ std::vector<int64_t> with_last(const at::Tensor& x, int64_t last) {
   return sizes;
 }
 
-void check_product(const at::Tensor& x, const at::Tensor& weight, const char* name) {
+void check_product(const at::Tensor& x, const at::Tensor& weight, const Optional& bias, const char* name) {
   TORCH_CHECK(weight.dim() == 2 && x.dim() >= 1 && x.size(-1) == weight.size(1), name, ": x is ", x.sizes(), " and the weight ",
               weight.sizes());
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), name, ": x is ", x.scalar_type(), " and the weight ", weight.scalar_type());
+  TORCH_CHECK(!bias || bias->numel() == weight.size(0), name, ": the weight is ", weight.sizes(), " and the bias ", bias->sizes());
 }
 
-// Held copies of weights are for inference: a training step's memory goes to what the gradient needs.
-at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias, Weight use) {
-  check_product(x, weight, "linear");
+at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
+  check_product(x, weight, bias, "linear");
   auto y = at::empty(with_last(x, weight.size(0)), x.options());
   if (y.numel() == 0) return y;
   auto out = y.view({-1, y.size(-1)});
-  multiply(rows_of(x), weight, use, bias, false, out);
+  multiply(rows_of(x), weight, Weight::transposed, bias, false, out);
   return y;
-}
-
-at::Tensor linear_inference(const at::Tensor& x, const at::Tensor& weight, const Optional& bias) {
-  return fused_linear(x, weight, bias, Weight::held);
 }
 
 // With hidden, [rows, H], what stands before QuickGELU is left there for the gradient.
 at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
                const Optional& contract_bias, at::Tensor* hidden) {
-  check_product(x, expand, "mlp");
+  check_product(x, expand, expand_bias, "mlp");
   TORCH_CHECK(contract.dim() == 2 && contract.size(1) == expand.size(0), "mlp: the weights are ", expand.sizes(), " and ",
               contract.sizes());
+  TORCH_CHECK(!contract_bias || contract_bias->numel() == contract.size(0), "mlp: the second weight is ", contract.sizes(), " and its bias ",
+              contract_bias->sizes());
   auto y = at::empty(with_last(x, contract.size(0)), x.options());
   if (y.numel() == 0) return y;
   const auto rows = rows_of(x);
-  const auto use = hidden ? Weight::transposed : Weight::held;
   auto out = y.view({-1, y.size(-1)});
   auto active = at::empty({std::min(rows_at_once, rows.size(0)), expand.size(0)}, x.options());
   for (int64_t first = 0; first < rows.size(0); first += rows_at_once) {
     const auto count = std::min(rows_at_once, rows.size(0) - first);
     auto part = active.narrow(0, 0, count), target = out.narrow(0, first, count);
     auto before = hidden ? hidden->narrow(0, first, count) : part;
-    multiply(rows.narrow(0, first, count), expand, use, expand_bias, !hidden, before);
+    multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, !hidden, before);
     if (hidden) quick_gelu(before, part);
-    multiply(part, contract, use, contract_bias, false, target);
+    multiply(part, contract, Weight::transposed, contract_bias, false, target);
   }
   return y;
 }
@@ -105,7 +102,7 @@ struct Linear : torch::autograd::Function<Linear> {
     context->save_for_backward({weight});
     context->saved_data["bias"] = mvt::requires_grad(bias);
     context->saved_data["x"] = x.requires_grad();
-    return fused_linear(x, weight, bias, Weight::transposed);
+    return fused_linear(x, weight, bias);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -160,7 +157,7 @@ at::Tensor linear_recorded(const at::Tensor& x, const at::Tensor& weight, const 
   refuse_training({weight});
   if (mvt::recorded({x, bias})) return Linear::apply(x, weight, bias);
   at::AutoDispatchBelowADInplaceOrView guard;
-  return linear_inference(x, weight, bias);
+  return fused_linear(x, weight, bias);
 }
 
 at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
@@ -180,7 +177,7 @@ TORCH_LIBRARY_FRAGMENT(mvt, library) {
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {
-  library.impl("linear", linear_inference);
+  library.impl("linear", fused_linear);
   library.impl("mlp", mlp_inference);
 }
 

@@ -1,10 +1,9 @@
 // Memory of tensors on the CPU. Each block of a transformer takes and frees the same hundreds of megabytes. By itself the C library either
 // maps them anew each time, and the system clears every page again (an eighth of the time of encoding where that was measured), or keeps
-// them in a heap full of holes (a gigabyte in a step of training). So a large piece that is freed waits for the next of its very size.
+// them in a heap full of holes (a gigabyte in a step of training). So a large piece that is freed waits for the next of its size.
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -78,9 +77,11 @@ Kept& kept() {
   return *kept;
 }
 
-size_t whole_pages(size_t size) {
-  static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return (size + page - 1) / page * page;
+// Batches differ by a few frames or tokens: what is a little larger serves them too. An eighth more at most, which nobody touches.
+size_t rounded(size_t size) {
+  size_t step = large / 8;
+  while (step * 16 <= size) step *= 2;
+  return (size + step - 1) / step * step;
 }
 
 void release(void* memory) {
@@ -109,7 +110,7 @@ struct CpuMemory final : c10::Allocator {
   static c10::DataPtr piece_of(size_t count) {
     if (count == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
     size_t size = count + alignment;
-    if (size >= large) size = whole_pages(size);
+    if (size >= large) size = rounded(size);
     auto* piece = size < count ? nullptr : acquire(size);
     if (piece == nullptr) {
       kept().clear();
@@ -135,7 +136,7 @@ __attribute__((constructor)) void serve() {
 
 void mvt_trim_memory(void) {
 #ifdef MVTORCH_ONEDNN
-  mvt::drop_dead_weights();
+  mvt::drop_held_weights();
 #endif
   kept().clear();
 #ifdef __GLIBC__

@@ -4,18 +4,23 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <c10/core/InferenceMode.h>
+
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "kernels.h"
 #include "mvtorch.h"
+#include "recorded.h"
 
 namespace {
 
 using at::Tensor;
+using mvt::Optional;
 using Tensors = std::vector<Tensor>;
 
 bool exists(const char* name) { return c10::Dispatcher::singleton().findSchema({name, ""}).has_value(); }
@@ -75,7 +80,7 @@ void attention(at::ScalarType type) {
     const auto causal = at::full({s.length, s.length}, -INFINITY).triu(1);
     auto padding = at::zeros({s.sequences, 1, 1, s.length});
     if (s.length > 3) padding.slice(3, s.length - 3).fill_(-INFINITY);
-    for (const auto& mask : {c10::optional<Tensor>(), c10::optional<Tensor>(causal), c10::optional<Tensor>(padding)}) {
+    for (const auto& mask : {Optional(), Optional(causal), Optional(padding)}) {
       const auto theirs = [&](const Tensors& x) -> Tensors {
         const auto parts = x[0].view({s.sequences, s.length, 3, s.heads, s.width}).permute({2, 0, 3, 1, 4}).unbind(0);
         auto scores = at::matmul(parts[0], parts[1].transpose(-2, -1)) / std::sqrt((double)s.width);
@@ -106,6 +111,32 @@ void layer_norm(at::ScalarType type) {
 
 Tensor quick_gelu(const Tensor& x) { return x * (x * 1.702).sigmoid(); }
 
+// In inference mode a frozen weight may be held once more, in another order.
+void held_weights(const std::string& what, const Tensor& in, const Tensor& w, const Tensor& back) {
+  const auto close_to_plain = [&](const char* which, const Tensor& x, const Tensor& weight) {
+    const c10::InferenceMode mode;
+    close(which + what, call("mvt::linear", x, weight, Optional())[0], at::linear(x.to(at::kDouble), weight.to(at::kDouble)), tolerance(in.scalar_type()));
+  };
+  for (int turn = 0; turn < 3; turn++) {
+    close_to_plain("held weight", in, w);
+    close_to_plain("other rows", in.slice(0, 0, 1), w);
+    close_to_plain("another tensor of its memory", in, w.detach());
+    if (w.size(0) != w.size(1)) close_to_plain("another shape of its memory", at::ones({2, w.size(0)}, in.options()), w.view({w.size(1), w.size(0)}));
+  }
+  const auto copy = w.clone();
+  close_to_plain("a weight before it changes", in, copy);
+  copy.mul_(-2);
+  close_to_plain("a weight that changed", in, copy);
+  for (int turn = 0; turn < 4; turn++) {  // each takes the place of the last one in memory
+    const auto passing = drawn({w.size(0), w.size(1)}, in.scalar_type());
+    for (int again = 0; again < 2; again++) close_to_plain("passing weight", in, passing);
+  }
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++) threads.emplace_back([&] { for (int turn = 0; turn < 5; turn++) close_to_plain("held by threads", in, back.t().contiguous()), close_to_plain("shared by threads", in, w); });
+  for (int turn = 0; turn < 5; turn++) mvt_trim_memory();
+  for (auto& thread : threads) thread.join();
+}
+
 void products(at::ScalarType type) {
   if (!exists("mvt::linear")) return;  // built without oneDNN
   struct Size { int64_t rows, in, out; };
@@ -113,22 +144,12 @@ void products(at::ScalarType type) {
     const auto in = drawn({s.rows, s.in}, type), w = drawn({s.out, s.in}, type, 1 / std::sqrt(s.in)), back = drawn({s.in, s.out}, type, 1 / std::sqrt(s.out));
     const auto wide_w = w.to(at::kDouble), wide_back = back.to(at::kDouble);
     const auto what = std::string(name_of(type)) + ", " + std::to_string(s.rows) + " x " + std::to_string(s.in) + " x " + std::to_string(s.out);
-    for (int turn = 0; turn < 3; turn++) {  // a weight that is seen again may be held packed
-      compare("linear" + what, {in, drawn({s.out}, type)}, [&](const Tensors& x) { return call("mvt::linear", x[0], w, x[1]); },
-              [&](const Tensors& x) -> Tensors { return {at::linear(x[0], wide_w, x[1])}; }, tolerance(type));
-      compare("mlp" + what, {in, drawn({s.out}, type), drawn({s.in}, type)},
-              [&](const Tensors& x) { return call("mvt::mlp", x[0], w, x[1], back, x[2]); },
-              [&](const Tensors& x) -> Tensors { return {at::linear(quick_gelu(at::linear(x[0], wide_w, x[1])), wide_back, x[2])}; }, tolerance(type));
-    }
-    // A weight that changes in place, and one that takes the place of another in memory.
-    at::NoGradGuard guard;
-    w.mul_(-2);
-    close("changed weight" + what, call("mvt::linear", in, w, c10::optional<Tensor>())[0], at::linear(in.to(at::kDouble), wide_w * -2), tolerance(type));
-    for (int turn = 0; turn < 4; turn++) {
-      const auto passing = drawn({s.out, s.in}, type, 1 / std::sqrt(s.in));
-      for (int again = 0; again < 2; again++)
-        close("passing weight" + what, call("mvt::linear", in, passing, c10::optional<Tensor>())[0], at::linear(in.to(at::kDouble), passing.to(at::kDouble)), tolerance(type));
-    }
+    compare("linear" + what, {in, drawn({s.out}, type)}, [&](const Tensors& x) { return call("mvt::linear", x[0], w, x[1]); },
+            [&](const Tensors& x) -> Tensors { return {at::linear(x[0], wide_w, x[1])}; }, tolerance(type));
+    compare("mlp" + what, {in, drawn({s.out}, type), drawn({s.in}, type)},
+            [&](const Tensors& x) { return call("mvt::mlp", x[0], w, x[1], back, x[2]); },
+            [&](const Tensors& x) -> Tensors { return {at::linear(quick_gelu(at::linear(x[0], wide_w, x[1])), wide_back, x[2])}; }, tolerance(type));
+    held_weights(what, in, w, back);
   }
 }
 

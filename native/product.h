@@ -8,15 +8,16 @@ namespace mvt {
 constexpr float quick_gelu_alpha = 1.702f;
 constexpr int64_t rows_at_once = 1024;  // what an MLP or a conversion makes of so many rows stays in the cache
 
-// How a weight stands in a product: as it lies, [K, N]; transposed, as layers store it, [N, K]; or transposed and seen again and again, so that
-// a copy in the order that the processor multiplies fastest is worth its memory.
-enum class Weight { as_stored, transposed, held };
+// How a weight stands in a product: as it lies, [K, N], or transposed, as layers store it, [N, K].
+enum class Weight { as_stored, transposed };
 
 // y = x w (+ b), then QuickGELU where asked for. x [M, K], w as its use says, b [N], y [M, N].
+// In inference mode a frozen weight, transposed, is held once more in the order that the processor multiplies fastest. Who writes into a
+// weight's memory past libtorch drops that copy.
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y);
 
-// Gives up the copies of weights that are no more.
-void drop_dead_weights();
+// Gives up the copies of weights; they are made again when they are wanted.
+void drop_held_weights();
 
 }  // namespace mvt
 #endif

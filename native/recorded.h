@@ -1,16 +1,19 @@
 // What the operators of our own share: when a gradient is recorded, and optional tensors.
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/core/ivalue.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 
 #include "kernels.h"
 
 namespace mvt {
 
-using Optional = c10::optional<at::Tensor>;
+// libtorch's optional was a type of its own, then an alias, and is about to go: whatever it is called here.
+using Optional = decltype(std::declval<c10::IValue>().toOptional<at::Tensor>());
 
 inline Optional optional(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : Optional(); }
 

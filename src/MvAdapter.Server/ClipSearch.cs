@@ -66,10 +66,16 @@ internal sealed class ClipSearch
             foreach (var (i, job) in texts.Index()) job.Complete(rows[(i * encoder.Width)..((i + 1) * encoder.Width)]);
         }
         var videos = jobs.Where(job => job.Input.Video is not null).ToList();
-        var embeddings = encoder.EncodeVideos(videos.Select(job => job.Input.Video!));
-        foreach (var (job, encoded) in videos.Zip(embeddings)) job.Complete(encoded.Embedding);
-        // Encoding words wants a hundredth of what a video took.
-        if (videos.Count > 0) TorchRuntime.EmptyCache();
+        if (videos.Count == 0) return;
+        try
+        {
+            var embeddings = encoder.EncodeVideos(videos.Select(job => job.Input.Video!));
+            foreach (var (job, encoded) in videos.Zip(embeddings)) job.Complete(encoded.Embedding);
+        }
+        finally
+        {
+            TorchRuntime.EmptyCache();   // encoding words wants a hundredth of what a video took
+        }
     }, cancellation);
 
     /// <summary>Looks for clips, on the calling thread, until it is cancelled.</summary>

@@ -42,11 +42,11 @@ public static class Functional
     public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, long[]? stride = null, long[]? padding = null, long groups = 1) =>
         Operator.Call("aten::conv3d", x, weight, bias, stride ?? [1, 1, 1], padding ?? [0, 0, 0], new long[] { 1, 1, 1 }, groups);
 
-    /// <summary>Divides by the Euclidean norm of a dimension. A zero vector, such as stands for a frame that there is not, stays zero.</summary>
+    /// <summary>Divides by the Euclidean norm of a dimension, as the published code does (no epsilon).</summary>
     public static Tensor Normalize(Tensor x, long dimension = -1)
     {
         using var norm = x.Norm(dimension);
-        return x / norm.ClampMin(1e-12);
+        return x / norm;
     }
 
     /// <summary>Zeroes each element with probability p in training and scales the rest, drawing from the device's own generator.</summary>

@@ -99,7 +99,8 @@ public sealed unsafe partial class Tensor : IDisposable
 
     /// <summary>
     /// The elements in place: contiguous, in main memory, of the type that fits <see cref="DType"/>
-    /// (bfloat16 is read as <see cref="ushort"/>). Valid until the tensor is freed.
+    /// (bfloat16 is read as <see cref="ushort"/>). Valid until the tensor is freed. Who writes into a model's weights this way calls
+    /// <see cref="TorchRuntime.EmptyCache"/> afterwards.
     /// </summary>
     /// <exception cref="InvalidOperationException">Another element type, a GPU tensor, gaps between the elements, or more than 2^31 of them.</exception>
     public Span<T> AsSpan<T>() where T : unmanaged

@@ -103,7 +103,8 @@ public static class TorchRuntime
 
     /// <summary>
     /// Gives memory that was freed and waits for its next use (up to 2 GB of the CPU's, whatever a GPU's allocator holds) back to the
-    /// system or the driver: after a large work, where much smaller ones follow.
+    /// system or the driver, and the copies of frozen weights in the order that products like best: after a large work, where much smaller
+    /// ones follow. What is wanted again is made again.
     /// </summary>
     public static void EmptyCache()
     {

@@ -50,19 +50,20 @@ public sealed record FrameBatch
     /// <summary>Frames with padding.</summary>
     /// <param name="pixels">Normalised frames [B, F, 3, S, S]; what they are where there is none does not matter.</param>
     /// <param name="mask">1 for a frame, 0 for padding: [B, F] of any type, read here; null when no frame is padding.</param>
+    /// <exception cref="UsageException">A video has no frame.</exception>
     public static FrameBatch Padded(Tensor pixels, Tensor? mask)
     {
-        var (videos, frames, places) = (pixels.Size(0), pixels.Size(1), pixels.Flatten(0, 1));
-        if (mask is null) return new FrameBatch(places, videos, frames);
-        var batch = Of(places, mask.To(DType.Float32).ToFloats(), videos, frames);
-        return batch.Places is null ? batch : new FrameBatch(places.IndexSelect(0, batch.Places), videos, frames) { Mask = batch.Mask, Places = batch.Places };
+        var (videos, frames, all) = (pixels.Size(0), pixels.Size(1), pixels.Flatten(0, 1));
+        if (mask is null) return new FrameBatch(all, videos, frames);
+        var batch = Of(all, mask.To(DType.Float32).ToFloats(), videos, frames);
+        return batch.Places is null ? batch : new FrameBatch(all.IndexSelect(0, batch.Places), videos, frames) { Mask = batch.Mask, Places = batch.Places };
     }
 
     private static FrameBatch Of(Tensor pixels, float[] flags, long videos, long frames)
     {
         long[] places = [.. flags.Index().Where(place => place.Item != 0).Select(place => (long)place.Index)];
         if (places.Length == flags.Length) return new FrameBatch(pixels, videos, frames);
-        if (places.Length == 0) throw new UsageException("there is no frame in any video of the batch");
+        if (flags.Chunk((int)frames).Any(video => video.All(flag => flag == 0))) throw new UsageException("a video of the batch has no frame");
         return new FrameBatch(pixels, videos, frames)
         {
             Mask = Tensor.From(flags, videos, frames).Upload(pixels.Device),

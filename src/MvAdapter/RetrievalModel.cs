@@ -35,7 +35,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     /// <summary>The identity of the CLIP that was adapted.</summary>
     internal string BackboneIdentity => backbone ?? Clip.Identity;
 
-    /// <summary>The features of every frame, those of padding too.</summary>
+    /// <summary>The features of every frame, those of padding too, which <see cref="EncodeVideos(FrameBatch, bool)"/> spares.</summary>
     /// <param name="pixels">Normalised frames [B, F, 3, S, S].</param>
     /// <param name="frameMask">1 for a frame, 0 for padding: [B, F] of any type; null when no frame is padding.</param>
     /// <param name="training">Whether dropout is on.</param>

@@ -8,9 +8,9 @@ public static class FramePooling
     /// <summary>Normalise each frame, average over the frames that are there, normalise again. [B, F, E] -> [B, E].</summary>
     public static Tensor Mean(Tensor frames, Tensor? mask)
     {
-        frames = Functional.Normalize(frames);
-        if (mask is null) return Functional.Normalize(frames.Mean([1]));
+        if (mask is null) return Functional.Normalize(Functional.Normalize(frames).Mean([1]));
         var weights = mask.Unsqueeze(-1);                                                    // [B, F, 1]
+        frames = Functional.Normalize(frames + (1 - weights));                               // an empty place may hold zeros, which have no direction
         return Functional.Normalize((frames * weights).Sum([1]) / weights.Sum([1]).ClampMin(1));
     }
 }

@@ -269,6 +269,7 @@ public sealed class Trainer : IDisposable
     private void Validate(TrainingLog log, CancellationToken cancellation)
     {
         var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation);
+        TorchRuntime.EmptyCache();   // what inference holds of the weights would count against the steps that follow
         var (t2v, v2t) = (result.TextToVideo.R1, result.VideoToText.R1);
         log.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
         var better = progress.Best is not { } best || t2v + v2t > best;

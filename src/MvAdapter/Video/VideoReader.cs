@@ -21,7 +21,7 @@ public sealed class VideoFrames
     /// <summary>Which frames they are.</summary>
     public TakenFrames Taken { get; }
 
-    /// <summary>Number of frames: at most the sampling's; the caller pads the rest with mask 0.</summary>
+    /// <summary>Number of frames: at most the sampling's.</summary>
     public int FrameCount => Taken.Numbers.Count;
 }
 
