@@ -43,6 +43,7 @@ memory memory_of(const memory::desc& description, const at::Tensor& tensor) {
 }
 
 void append_quick_gelu(dnnl::post_ops& then) {  // oneDNN's swish is x sigmoid(alpha x)
+  constexpr float quick_gelu_alpha = 1.702f;
 #if DNNL_VERSION_MAJOR >= 3
   then.append_eltwise(dnnl::algorithm::eltwise_swish, quick_gelu_alpha, 0.f);
 #else

@@ -5,7 +5,6 @@
 
 namespace mvt {
 
-constexpr float quick_gelu_alpha = 1.702f;
 constexpr int64_t rows_at_once = 1024;  // what an MLP or a conversion makes of so many rows stays in the cache
 
 // How a weight stands in a product: as it lies, [K, N], or transposed, as layers store it, [N, K].
