@@ -68,13 +68,14 @@ public sealed class ClipModel : IDisposable
     public TextTransformer Text { get; }
 
     /// <summary>
-    /// Whether a parameter is the weight of a product, which may be stored in bfloat16: the blocks' projections, the
-    /// patch convolution, and the two projections into the joint space. The rest stays float32.
+    /// Whether a parameter is the weight of a product, which may be stored in bfloat16: the blocks' projections and the two
+    /// projections into the joint space. The rest stays float32; so does the patch convolution, less than a hundredth of the
+    /// work, since all that bfloat16 costs an embedding it costs there (docs/performance.md).
     /// </summary>
     public static bool IsProductWeight(string name) =>
         (name.Contains(".resblocks.", StringComparison.Ordinal) && !name.Contains(".adapter.", StringComparison.Ordinal)
             && (name.EndsWith("_proj.weight", StringComparison.Ordinal) || name.EndsWith(".c_fc.weight", StringComparison.Ordinal) || name.EndsWith(".in_proj_weight", StringComparison.Ordinal)))
-        || name is "visual.conv1.weight" or "visual.proj" or "text_projection";
+        || name is "visual.proj" or "text_projection";
 
     /// <summary>Features of single images. pixels [N, 3, S, S] -> [N, E], not normalised.</summary>
     public Tensor EncodeImages(Tensor pixels) => Vision.Forward(pixels, new BlockContext(pixels.Size(0), Training: false), []);
