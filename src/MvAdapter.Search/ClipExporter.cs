@@ -37,7 +37,7 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
                 ["-v", "error", "-nostdin", "-y", "-ss", Seconds(from), .. options.Input(clip.Path), .. arguments, "file:" + partial],
                 options.Patience + TimeSpan.FromSeconds(clip.Span.End), cancellation))
             {
-                _ = process.Fill(new byte[1]);   // it says nothing, and then ends
+                _ = process.Output.Fill(new byte[1]);   // it says nothing, and then ends
                 var code = process.WaitForExit(clip.Path);
                 if (code != 0 || !File.Exists(partial))
                 {

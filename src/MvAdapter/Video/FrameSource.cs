@@ -40,18 +40,20 @@ public sealed class FrameSource : IDisposable
     public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();
-        if (memory.TryGetValue(clip, out var kept)) return kept;
-        // What lies prepared on disk is in the system's own cache of files; only decoded frames are worth keeping.
-        return cache is not null && cache.TryRead(clip, out var frames) ? frames : Keep(reader.Read(clip, cancellation));
+        return Find(clip) ?? Keep(reader.Read(clip, cancellation));
     }
 
     /// <summary>Reads clips in their order; one that cannot be read comes with its <see cref="VideoFrames.Error"/>.</summary>
     public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(clips);
-        return reader.ReadAhead(clips, Read, cancellation);
+        return reader.Read(clips, Find, Keep, cancellation);
     }
 
+    private VideoFrames? Find(VideoClip clip) =>
+        memory.TryGetValue(clip, out var kept) ? kept : cache is not null && cache.TryRead(clip, out var frames) ? frames : null;
+
+    // What lies prepared on disk is in the system's own cache of files; only decoded frames are worth keeping.
     private VideoFrames Keep(VideoFrames frames)
     {
         if (Interlocked.Add(ref memoryLeft, -frames.Pixels.Length) >= 0) memory[frames.Clip] = frames;

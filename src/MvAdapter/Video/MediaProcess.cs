@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.IO.Pipes;
 using System.Text;
 
 namespace MvAdapter.Video;
@@ -10,8 +11,11 @@ namespace MvAdapter.Video;
 /// </summary>
 internal sealed class MediaProcess : IDisposable
 {
+    // A pipe's writing end must not be inherited by another program that starts meanwhile: its end would never come.
+    private static readonly Lock Starting = new();
+
     private readonly Process process;
-    private readonly Stream output;
+    private readonly AnonymousPipeServerStream[] pipes;
     private readonly Timer watchdog;
     private readonly TimeSpan patience;
     private readonly CancellationToken cancellation;
@@ -21,33 +25,56 @@ internal sealed class MediaProcess : IDisposable
     private bool disposed;
     private volatile bool stalled;
 
+    /// <summary>Starts a program that writes to its standard output.</summary>
     public MediaProcess(string program, IEnumerable<string> arguments, TimeSpan patience, CancellationToken cancellation)
+        : this(program, 0, _ => arguments, patience, cancellation) { }
+
+    /// <summary>Starts a program that writes into several pipes, whose numbers as open files its arguments name.</summary>
+    public MediaProcess(
+        string program, int pipeCount, Func<IReadOnlyList<string>, IEnumerable<string>> arguments, TimeSpan patience, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var start = new ProcessStartInfo(ProgramPath(program), arguments)
+        var path = ProgramPath(program);
+        lock (Starting)
         {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        process = new Process { StartInfo = start };
-        process.ErrorDataReceived += (_, line) => complaints.Add(line.Data);
-        try
-        {
-            process.Start();
-        }
-        catch (Win32Exception error)
-        {
-            throw new MvAdapterException($"the program {program} cannot be started ({error.Message}): install it with \"apt-get install ffmpeg\"", error);
+            pipes = [.. Enumerable.Range(0, pipeCount).Select(_ => new AnonymousPipeServerStream(PipeDirection.In, HandleInheritability.Inheritable))];
+            var start = new ProcessStartInfo(path, arguments([.. pipes.Select(pipe => pipe.GetClientHandleAsString())]))
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            process = new Process { StartInfo = start };
+            process.ErrorDataReceived += (_, line) => complaints.Add(line.Data);
+            try
+            {
+                process.Start();
+            }
+            catch (Win32Exception error)
+            {
+                foreach (var pipe in pipes) pipe.Dispose();
+                throw new MvAdapterException($"the program {program} cannot be started ({error.Message}): install it with \"apt-get install ffmpeg\"", error);
+            }
+            finally
+            {
+                foreach (var pipe in pipes) pipe.DisposeLocalCopyOfClientHandle();
+            }
         }
         process.StandardInput.Close();
         process.BeginErrorReadLine();
-        output = process.StandardOutput.BaseStream;
+        Output = new MediaOutput(process.StandardOutput.BaseStream, Alive);
+        Pipes = [.. pipes.Select(pipe => new MediaOutput(pipe, Alive))];
         this.patience = patience;
         this.cancellation = cancellation;
         watchdog = new Timer(_ => { stalled = true; Kill(); }, null, patience, Timeout.InfiniteTimeSpan);
         registration = cancellation.Register(Kill);
     }
+
+    /// <summary>What it writes to its standard output.</summary>
+    public MediaOutput Output { get; }
+
+    /// <summary>What it writes into each pipe; they are to be read at the same time, since it may wait until one is.</summary>
+    public IReadOnlyList<MediaOutput> Pipes { get; }
 
     /// <summary>What the program complained of; complete after <see cref="WaitForExit"/>.</summary>
     public string? Complaint => complaints.Reason;
@@ -58,22 +85,8 @@ internal sealed class MediaProcess : IDisposable
     {
         using var process = new MediaProcess(program, ["-version"], TimeSpan.FromSeconds(10), cancellation);
         var answer = new byte[1000];
-        var words = Encoding.UTF8.GetString(answer, 0, process.Fill(answer)).Split(' ', '\n');
+        var words = Encoding.UTF8.GetString(answer, 0, process.Output.Fill(answer)).Split(' ', '\n');
         return words is [_, "version", var version, ..] ? version : "unknown";
-    }
-
-    /// <summary>Fills the buffer and returns the number of bytes read: fewer only at the end of the output.</summary>
-    public int Fill(Span<byte> buffer)
-    {
-        var filled = 0;
-        while (filled < buffer.Length)
-        {
-            var read = output.Read(buffer[filled..]);
-            if (read == 0) break;
-            filled += read;
-            watchdog.Change(patience, Timeout.InfiniteTimeSpan);
-        }
-        return filled;
     }
 
     /// <summary>Waits for the end after the output has ended; throws when it was killed, else gives the exit code.</summary>
@@ -96,8 +109,11 @@ internal sealed class MediaProcess : IDisposable
             disposed = true;
             process.WaitForExit();
             process.Dispose();
+            foreach (var pipe in pipes) pipe.Dispose();
         }
     }
+
+    private void Alive() => watchdog.Change(patience, Timeout.InfiniteTimeSpan);
 
     private void Kill()
     {

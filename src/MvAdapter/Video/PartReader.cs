@@ -88,13 +88,6 @@ internal sealed class PartReader(VideoDecoder decoder, FrameSampling sampling, P
             if (!IsWhole && numbers[pictures.Count] == number) pictures.Add(pixels);
         }
 
-        public VideoFrames Frames(double rate) => new(clip, Joined(), new TakenFrames(numbers, rate));
-
-        private byte[] Joined()
-        {
-            var joined = new byte[pictures.Sum(pixels => pixels.Length)];
-            for (var i = 0; i < pictures.Count; i++) pictures[i].CopyTo(joined, i * pictures[0].Length);
-            return joined;
-        }
+        public VideoFrames Frames(double rate) => new(clip, pictures, new TakenFrames(numbers, rate));
     }
 }

@@ -4,7 +4,7 @@ using System.Text;
 namespace MvAdapter.Video;
 
 /// <summary>Reads the binary PPM pictures that ffmpeg writes one after another; one frame is held at a time.</summary>
-internal sealed class PpmReader(MediaProcess process, string path)
+internal sealed class PpmReader(MediaOutput output, string path)
 {
     private byte[] frame = [];
 
@@ -27,7 +27,7 @@ internal sealed class PpmReader(MediaProcess process, string path)
             throw new VideoException(path, "ffmpeg sent a frame that cannot be read, or one too large");
         (Width, Height) = (width, height);
         if (frame.Length < width * height * 3) frame = new byte[width * height * 3];
-        return process.Fill(frame.AsSpan(0, width * height * 3)) == width * height * 3;
+        return output.Fill(frame.AsSpan(0, width * height * 3)) == width * height * 3;
     }
 
     private bool TryNumber(out int number) =>
@@ -39,7 +39,7 @@ internal sealed class PpmReader(MediaProcess process, string path)
         Span<byte> word = stackalloc byte[16];
         for (var length = 0; length < word.Length; length++)
         {
-            if (process.Fill(word.Slice(length, 1)) == 0) return "";
+            if (output.Fill(word.Slice(length, 1)) == 0) return "";
             if (word[length] is (byte)' ' or (byte)'\n') return Encoding.ASCII.GetString(word[..length]);
         }
         throw new VideoException(path, "ffmpeg sent a frame that cannot be read");

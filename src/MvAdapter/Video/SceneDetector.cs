@@ -18,7 +18,7 @@ internal sealed class SceneDetector(VideoDecoderOptions options)
             ["-v", "error", "-nostdin", .. options.Input(path), "-map", "0:V:0", "-vf", Filter, "-f", "null", "-"],
             options.Patience + VideoDecoder.PlayingTime(info, info.FrameCount), cancellation);
         var answer = new byte[MaxAnswer];
-        var length = process.Fill(answer);
+        var length = process.Output.Fill(answer);
         var exitCode = process.WaitForExit(path);
         if (exitCode != 0) throw new VideoException(path, $"its scenes cannot be found: {process.Complaint ?? $"ffmpeg ended with code {exitCode}"}");
         const string mark = "pts_time:";

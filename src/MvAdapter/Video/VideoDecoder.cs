@@ -32,8 +32,8 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     /// <summary>The most pixels of one frame that are read (16384 x 8192); larger ones are refused.</summary>
     public const int MaxPixels = 1 << 27;
 
-    private const double WorthSeekingSeconds = 10;
     private const double WholeEnough = 0.9;
+    private const string StandardOutput = "1";
     private readonly VideoDecoderOptions options = options ?? new();
     private readonly VideoProbe probe = new(options ?? new());
 
@@ -59,7 +59,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         RefuseImpossibleTimes(clip);
         var info = probe.Read(clip.Path, cancellation);
         var numbers = Choose(clip, sampling, info);
-        var received = Run(clip.Path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out var complaint);
+        var received = Run(new DecodingPass(clip.Path, info, numbers), handle, cancellation, out var complaint);
         if (received < numbers.Length)
         {
             var declared = info.FrameCount;
@@ -68,28 +68,50 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
                 throw new VideoException(clip.Path, $"only {info.FrameCount} of {declared} frames can be decoded: "
                     + $"cut off or damaged ({complaint ?? "no frame in it"})");
             numbers = Choose(clip, sampling, info);
-            received = Run(clip.Path, info, numbers, 0, handle, cancellation, out complaint);
+            received = Run(new DecodingPass(clip.Path, info, numbers, seeks: false), handle, cancellation, out complaint);
             if (received < numbers.Length)
                 throw new VideoException(clip.Path, $"frame {numbers[received]} of {info.FrameCount} cannot be decoded: {complaint ?? "the stream ends before it"}");
         }
         return new TakenFrames(numbers, info.FramesPerSecond);
     }
 
-    /// <summary>The arguments with which ffmpeg writes a clip's frames to what the last of them names.</summary>
-    internal IReadOnlyList<string> Command(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
+    /// <summary>
+    /// Decodes several clips by one ffmpeg, whose start takes longer than many a short video. Their frames come side by side: the handler
+    /// of each clip, by its place in the list, is called on a thread of its own.
+    /// </summary>
+    /// <returns>For each clip which frames were taken; null where not all came, and decoding it by itself will say why.</returns>
+    internal TakenFrames?[] DecodeTogether(
+        IReadOnlyList<VideoClip> clips, FrameSampling sampling, Func<int, FrameHandler> handler, CancellationToken cancellation)
     {
-        var info = probe.Read(clip.Path, cancellation);
-        var numbers = Choose(clip, sampling, info);
-        return [.. Arguments(clip.Path, info, numbers, Seek(info, numbers[0]))];
+        var taken = new TakenFrames?[clips.Count];
+        var passes = clips.Select(clip => TryPass(clip, sampling, cancellation)).ToArray();
+        int[] places = [.. Enumerable.Range(0, clips.Count).Where(place => passes[place] is not null)];
+        if (places.Length < 2) return taken;
+        DecodingPass[] together = [.. places.Select(place => passes[place]!)];
+        var patience = together.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence);
+        using var process = new MediaProcess(options.Ffmpeg, places.Length, pipes => Arguments(together, pipes), patience, cancellation);
+        // Threads of their own: they block on pipes, and the pool's few are for work.
+        Task.WaitAll([.. places.Select((place, i) => Task.Factory.StartNew(
+            () => taken[place] = TryTake(together[i], process.Pipes[i], handler(place)),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))], CancellationToken.None);
+        cancellation.ThrowIfCancellationRequested();
+        return taken;
     }
+
+    /// <summary>The arguments with which ffmpeg writes a clip's frames to what the last of them names.</summary>
+    internal IReadOnlyList<string> Command(VideoClip clip, FrameSampling sampling, CancellationToken cancellation) =>
+        [.. Arguments([Pass(clip, sampling, cancellation)], [StandardOutput])];
 
     /// <summary>Hands over the frames of these numbers, ascending, in one pass; fewer where the video ends before.</summary>
     internal void Decode(string path, VideoInfo info, int[] numbers, FrameHandler handle, CancellationToken cancellation) =>
-        Run(path, info, numbers, Seek(info, numbers[0]), handle, cancellation, out _);
+        Run(new DecodingPass(path, info, numbers), handle, cancellation, out _);
 
     /// <summary>The time that a number of frames takes to play; decoding is expected to be no slower.</summary>
     internal static TimeSpan PlayingTime(VideoInfo info, int frames) =>
         TimeSpan.FromSeconds(Math.Min(frames / info.FramesPerSecond, TimeSpan.FromDays(1).TotalSeconds));
+
+    /// <summary>A time as ffmpeg and a reader take it.</summary>
+    internal static string Seconds(double value) => value.ToString("0.######", CultureInfo.InvariantCulture);
 
     private static void RefuseImpossibleTimes(VideoClip clip)
     {
@@ -106,43 +128,57 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
             $"the clip from {Seconds(clip.Start ?? 0)} s on holds no frame: the video lasts {Seconds(info.Duration)} s");
     }
 
-    // The frame with which decoding begins; the key frames between it and the start need not be decoded.
-    private static int Seek(VideoInfo info, int first) =>
-        info.IsSeekable && first >= WorthSeekingSeconds * info.FramesPerSecond ? first : 0;
-
-    private int Run(
-        string path, VideoInfo info, int[] numbers, int seek, FrameHandler handle, CancellationToken cancellation, out string? complaint)
+    private DecodingPass Pass(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
     {
-        var longestGap = numbers.Zip(numbers.Prepend(seek), (number, before) => number - before).Max();
-        using var process = new MediaProcess(
-            options.Ffmpeg, Arguments(path, info, numbers, seek), options.Patience + PlayingTime(info, longestGap), cancellation);
-        var frames = new PpmReader(process, path);
-        var received = 0;
-        while (received < numbers.Length && frames.Next()) handle(received++, frames.Rgb, frames.Width, frames.Height);
-        complaint = null;
-        if (received < numbers.Length)
+        RefuseImpossibleTimes(clip);
+        var info = probe.Read(clip.Path, cancellation);
+        return new DecodingPass(clip.Path, info, Choose(clip, sampling, info));
+    }
+
+    private DecodingPass? TryPass(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
+    {
+        try
         {
-            var exitCode = process.WaitForExit(path);
+            return Pass(clip, sampling, cancellation);
+        }
+        catch (VideoException)
+        {
+            return null;
+        }
+    }
+
+    private static TakenFrames? TryTake(DecodingPass pass, MediaOutput output, FrameHandler handle)
+    {
+        try
+        {
+            return pass.Take(output, handle) == pass.Taken.Numbers.Count ? pass.Taken : null;
+        }
+        catch (VideoException)
+        {
+            return null;
+        }
+        finally
+        {
+            output.Dispose();   // the others' frames wait for no reader of this one's
+        }
+    }
+
+    private int Run(DecodingPass pass, FrameHandler handle, CancellationToken cancellation, out string? complaint)
+    {
+        using var process = new MediaProcess(options.Ffmpeg, Arguments([pass], [StandardOutput]), options.Patience + pass.Silence, cancellation);
+        var received = pass.Take(process.Output, handle);
+        complaint = null;
+        if (received < pass.Taken.Numbers.Count)
+        {
+            var exitCode = process.WaitForExit(pass.Path);
             complaint = process.Complaint ?? (exitCode == 0 ? null : $"ffmpeg ended with code {exitCode}");
         }
         return received;
     }
 
-    private IEnumerable<string> Arguments(string path, VideoInfo info, int[] numbers, int seek)
-    {
-        // Half a frame early, so that rounded time stamps cannot drop the frame itself.
-        string[] position = seek > 0 ? ["-ss", Seconds(info.StreamOffset + (seek - 0.5) / info.FramesPerSecond)] : [];
-        var select = SelectExpression.For([.. numbers.Select(number => number - seek)]);
-        var matrix = info.IsYuv ? ":in_color_matrix=bt601" : "";
-        // -vsync because -fps_mode came only with ffmpeg 5.1; PPM because each frame then says its own size.
-        return
-        [
-            "-v", "error", "-nostdin", .. position, .. options.Input(path),
-            "-map", "0:V:0", "-vf", $"select='{select}',scale=flags=bicubic{matrix},format=rgb24", "-filter_threads", "1",
-            "-vsync", "0", "-frames:v", numbers.Length.ToString(CultureInfo.InvariantCulture),
-            "-c:v", "ppm", "-threads", "1", "-f", "image2pipe", "pipe:1",
-        ];
-    }
-
-    private static string Seconds(double value) => value.ToString("0.######", CultureInfo.InvariantCulture);
+    private IEnumerable<string> Arguments(IReadOnlyList<DecodingPass> passes, IReadOnlyList<string> pipes) =>
+    [
+        "-v", "error", "-nostdin", .. passes.SelectMany(pass => pass.Input(options)), "-filter_threads", "1",
+        .. passes.SelectMany((pass, i) => pass.Output(i, $"pipe:{pipes[i]}")),
+    ];
 }

@@ -70,7 +70,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         string[] arguments = ["-v", "error", .. question, "-select_streams", "V:0", "-of", "json", .. options.Input(path)];
         using var process = new MediaProcess(options.Ffprobe, arguments, patience, cancellation);
         var answer = new byte[MaxAnswer];
-        var length = process.Fill(answer);
+        var length = process.Output.Fill(answer);
         if (length == MaxAnswer) throw new VideoException(path, "its description is too long to be a video's");
         var exitCode = process.WaitForExit(path);
         if (exitCode != 0) throw new VideoException(path, $"not a video that ffmpeg can read: {process.Complaint ?? $"ffprobe ended with code {exitCode}"}");

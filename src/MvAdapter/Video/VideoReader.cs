@@ -7,7 +7,9 @@ public sealed class VideoFrames
 {
     internal VideoFrames(VideoClip clip, byte[] pixels, TakenFrames taken) => (Clip, Pixels, Taken) = (clip, pixels, taken);
 
-    internal VideoFrames(VideoClip clip, VideoException error) : this(clip, [], new TakenFrames([], 1)) => Error = error;
+    internal VideoFrames(VideoClip clip, IReadOnlyList<byte[]> pictures, TakenFrames taken) : this(clip, Joined(pictures), taken) { }
+
+    internal VideoFrames(VideoClip clip, VideoException error) : this(clip, Array.Empty<byte>(), new TakenFrames([], 1)) => Error = error;
 
     /// <summary>The clip asked for.</summary>
     public VideoClip Clip { get; }
@@ -23,19 +25,27 @@ public sealed class VideoFrames
 
     /// <summary>Number of frames: at most the sampling's.</summary>
     public int FrameCount => Taken.Numbers.Count;
+
+    private static byte[] Joined(IReadOnlyList<byte[]> pictures)
+    {
+        var joined = new byte[pictures.Sum(picture => picture.Length)];
+        for (var i = 0; i < pictures.Count; i++) pictures[i].CopyTo(joined, i * pictures[0].Length);
+        return joined;
+    }
 }
 
 /// <summary>
-/// The one way from video files to the model's input. Several clips are decoded at once, and no more than that many
-/// wait decoded, so that memory stays bounded however long the list.
+/// The one way from video files to the model's input. Several videos are decoded at once, and only a few more than that
+/// wait decoded, so that memory stays bounded however long the list. Short ones are decoded by one ffmpeg together.
 /// </summary>
 public sealed class VideoReader
 {
+    private const int ClipsAhead = 8;
     private readonly VideoDecoder decoder;
     private readonly ImageProcessor processor;
     private readonly int parallelism;
 
-    /// <summary>Makes a reader; <paramref name="parallelism"/> clips are decoded at once, by default <see cref="DefaultParallelism"/>.</summary>
+    /// <summary>Makes a reader; <paramref name="parallelism"/> programs decode at once, by default <see cref="DefaultParallelism"/>.</summary>
     public VideoReader(ImageProcessor processor, FrameSampling sampling, VideoDecoder? decoder = null, int? parallelism = null)
     {
         ArgumentNullException.ThrowIfNull(processor);
@@ -47,7 +57,7 @@ public sealed class VideoReader
         if (this.parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {this.parallelism}");
     }
 
-    /// <summary>How many clips a reader decodes at once unless told otherwise: one a processor, or what a program was limited to.</summary>
+    /// <summary>How many programs decode for a reader at once unless told otherwise: one a processor, or what a program was limited to.</summary>
     public static int DefaultParallelism { get; set; } = Environment.ProcessorCount;
 
     /// <summary>Which frames are taken.</summary>
@@ -60,11 +70,8 @@ public sealed class VideoReader
     /// Reads clips in their order. One that cannot be decoded comes with its <see cref="VideoFrames.Error"/>; the caller
     /// goes on and names it at the end. Leaving the enumeration, or cancelling, ends the decoders.
     /// </summary>
-    public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(clips);
-        return ReadAhead(clips, Read, cancellation);
-    }
+    public IEnumerable<VideoFrames> Read(IEnumerable<VideoClip> clips, CancellationToken cancellation = default) =>
+        Read(clips, static _ => null, static frames => frames, cancellation);
 
     /// <summary>
     /// Reads the clips of several videos in their order, those of a video (in the order of time) in as few passes over it
@@ -73,14 +80,13 @@ public sealed class VideoReader
     public IEnumerable<VideoFrames> ReadVideos(IEnumerable<IReadOnlyList<VideoClip>> videos, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(videos);
-        return ReadVideosAhead(videos, cancellation);
+        return ReadAhead(videos, static _ => null, static frames => frames, cancellation);
     }
 
     /// <summary>Reads one clip on the calling thread.</summary>
     public VideoFrames Read(VideoClip clip, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(clip);
-        var length = processor.PictureLength;
         var pictures = new List<byte[]>();
         try
         {
@@ -89,9 +95,7 @@ public sealed class VideoReader
                 if (index == 0) pictures.Clear();
                 pictures.Add(processor.ResizeAndCrop(rgb, width, height));
             }, cancellation);
-            var pixels = new byte[pictures.Count * length];
-            for (var i = 0; i < pictures.Count; i++) pictures[i].CopyTo(pixels, i * length);
-            return new VideoFrames(clip, pixels, taken);
+            return new VideoFrames(clip, pictures, taken);
         }
         catch (VideoException error)
         {
@@ -99,44 +103,37 @@ public sealed class VideoReader
         }
     }
 
-    /// <summary>Reads clips in their order by <paramref name="read"/>, several at once.</summary>
-    internal IEnumerable<VideoFrames> ReadAhead(
-        IEnumerable<VideoClip> clips, Func<VideoClip, CancellationToken, VideoFrames> read, CancellationToken cancellation)
+    /// <summary>Reads clips in their order, decoding those only that are not found.</summary>
+    /// <param name="clips">The clips.</param>
+    /// <param name="find">Gives a clip that need not be decoded, or null; called on several threads.</param>
+    /// <param name="keep">Sees each clip that was decoded, and gives it on; called on several threads.</param>
+    /// <param name="cancellation">Ends the decoders.</param>
+    internal IEnumerable<VideoFrames> Read(
+        IEnumerable<VideoClip> clips, Func<VideoClip, VideoFrames?> find, Func<VideoFrames, VideoFrames> keep, CancellationToken cancellation)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var ahead = new Queue<Task<VideoFrames>>();
-        try
-        {
-            foreach (var clip in clips)
-            {
-                if (ahead.Count == parallelism) yield return ahead.Dequeue().GetAwaiter().GetResult();
-                ahead.Enqueue(Start(() => read(clip, stop.Token)));
-            }
-            while (ahead.TryDequeue(out var next)) yield return next.GetAwaiter().GetResult();
-        }
-        finally
-        {
-            stop.Cancel();
-            // Cancelled reads end in an exception each; what matters here is that their decoders are gone.
-            Task.WhenAll(ahead).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
-                .GetAwaiter().GetResult();
-        }
+        ArgumentNullException.ThrowIfNull(clips);
+        return ReadAhead(clips.Select(static clip => (IReadOnlyList<VideoClip>)[clip]), find, keep, cancellation);
     }
 
-    private IEnumerable<VideoFrames> ReadVideosAhead(IEnumerable<IReadOnlyList<VideoClip>> videos, CancellationToken cancellation)
+    private IEnumerable<VideoFrames> ReadAhead(
+        IEnumerable<IReadOnlyList<VideoClip>> videos, Func<VideoClip, VideoFrames?> find, Func<VideoFrames, VideoFrames> keep, CancellationToken cancellation)
     {
-        const int clipsAhead = 8;
-        var parts = new PartReader(decoder, Sampling, processor.ResizeAndCrop, Read);
+        VideoFrames ReadOne(VideoClip clip, CancellationToken stop) => find(clip) ?? keep(Read(clip, stop));
+        var parts = new PartReader(decoder, Sampling, processor.ResizeAndCrop, ReadOne);
         var ahead = new Queue<Prefetch<VideoFrames>>();
-        using var source = videos.GetEnumerator();
+        using var source = ShortVideos.Together(videos, parallelism).GetEnumerator();
         try
         {
             while (true)
             {
                 while (ahead.Count < parallelism && source.MoveNext())
                 {
-                    var clips = source.Current;
-                    ahead.Enqueue(new Prefetch<VideoFrames>((add, stop) => parts.Read(clips, add, stop), clipsAhead, cancellation));
+                    var group = source.Current;
+                    ahead.Enqueue(new Prefetch<VideoFrames>((add, stop) =>
+                    {
+                        if (group.Count == 1) parts.Read(group[0], add, stop);
+                        else ReadTogether([.. group.Select(static clips => clips[0])], add, stop);
+                    }, ClipsAhead, cancellation));
                 }
                 if (!ahead.TryPeek(out var next)) yield break;
                 foreach (var frames in next.Items) yield return frames;
@@ -147,9 +144,17 @@ public sealed class VideoReader
         {
             foreach (var rest in ahead) rest.Dispose();
         }
-    }
 
-    // A thread of its own: it blocks on ffmpeg's pipe, and the pool's few threads are for work.
-    private static Task<VideoFrames> Start(Func<VideoFrames> read) =>
-        Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        void ReadTogether(VideoClip[] clips, Action<VideoFrames> add, CancellationToken stop)
+        {
+            var read = Array.ConvertAll(clips, clip => find(clip));
+            int[] places = [.. Enumerable.Range(0, clips.Length).Where(place => read[place] is null)];
+            var pictures = places.Select(_ => new List<byte[]>()).ToArray();
+            var taken = decoder.DecodeTogether([.. places.Select(place => clips[place])], Sampling,
+                i => (_, rgb, width, height) => pictures[i].Add(processor.ResizeAndCrop(rgb, width, height)), stop);
+            for (var i = 0; i < places.Length; i++)
+                if (taken[i] is { } frames) read[places[i]] = keep(new VideoFrames(clips[places[i]], pictures[i], frames));
+            for (var place = 0; place < clips.Length; place++) add(read[place] ?? ReadOne(clips[place], stop));
+        }
+    }
 }

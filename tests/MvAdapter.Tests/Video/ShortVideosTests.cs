@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using FsCheck;
+using FsCheck.Fluent;
+using MvAdapter.Clip;
+using MvAdapter.Tests.Support;
+using MvAdapter.Video;
+
+namespace MvAdapter.Tests.Video;
+
+/// <summary>Short videos, which one ffmpeg decodes together.</summary>
+public sealed class ShortVideosTests : IDisposable
+{
+    private static readonly ImageProcessor Processor = new(32);
+    private static readonly FrameSampling Sampling = new() { MaxFrames = 4, FramesPerSecond = 3 };
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void They_have_the_frames_that_reading_each_by_itself_takes()
+    {
+        var clips = Videos();
+        Same(clips.Select(clip => Reader().Read(clip)), Reader().Read(clips));
+    }
+
+    [Fact]
+    public void They_share_programs()
+    {
+        var starts = folder.File("starts");
+        var counting = Script.Write(folder, "counting", $"echo >> '{starts}'\nexec ffmpeg \"$@\"\n");
+        var clips = Enumerable.Repeat(Videos()[0], 20).ToList();
+        Assert.Equal(20, Reader(counting, parallelism: 2).Read(clips).Count(video => video.Error is null));
+        Assert.Equal(7, File.ReadAllLines(starts).Length);   // for 1, 1, 2, 2, 4, 4 and the 6 that are left
+    }
+
+    [Fact]
+    public void A_bad_one_spoils_no_other_and_is_named()
+    {
+        var good = Videos();
+        var whole = File.ReadAllBytes(good[0].Path);
+        var clips = new List<VideoClip>(good)
+        {
+            new(folder.Write("text.mp4", "not a video")),
+            new(folder.Write("cut.mp4", whole[..(whole.Length / 2)])),
+            new(folder.File("absent.mp4")),
+            new(good[1].Path, 99),
+        };
+        clips = [.. clips, .. clips];
+        var videos = Reader().Read(clips).ToList();
+        Same(clips.Select(clip => Reader().Read(clip)), videos);
+        Assert.Equal(8, videos.Count(video => video.Error is not null));
+        Assert.Contains("text.mp4", videos[good.Count].Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]                                                      // says nothing at all
+    [InlineData("for a in \"$@\"; do case $a in pipe:*) printf 'P6\\n1 x\\n' > /proc/self/fd/${a#pipe:};; esac; done; exec sleep 0.2")]
+    [InlineData("for a in \"$@\"; do case $a in pipe:*) cat /dev/zero > /proc/self/fd/${a#pipe:};; esac; done")]
+    [InlineData("kill -9 $$")]
+    public void A_program_that_fails_with_several_is_started_for_each(string failure)
+    {
+        var script = Script.Write(folder, "fails", $"case \"$*\" in *pipe:1) exec ffmpeg \"$@\";; esac\n{failure}\n");
+        var clips = Videos();
+        Same(clips.Select(clip => Reader().Read(clip)), Reader(script).Read(clips));
+    }
+
+    [Fact]
+    public void Cancelling_ends_their_program_within_a_second()
+    {
+        var pids = folder.File("pids");
+        var stuck = Script.Write(folder, "stuck", $"case \"$*\" in *pipe:1) exec ffmpeg \"$@\";; esac\necho $$ >> '{pids}'\nexec sleep 100\n");
+        var clips = Videos();
+        using var cancellation = new CancellationTokenSource();
+        var reading = Task.Run(() => Reader(stuck).Read(clips, cancellation.Token).ToList());
+        Assert.True(SpinWait.SpinUntil(() => File.Exists(pids) && File.ReadAllLines(pids).Length > 0, TimeSpan.FromSeconds(20)));
+        var watch = Stopwatch.StartNew();
+        cancellation.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => reading.GetAwaiter().GetResult());
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"took {watch.Elapsed}");
+        Assert.All(File.ReadAllLines(pids), pid => Assert.False(Directory.Exists($"/proc/{pid}")));
+    }
+
+    [Fact]
+    public void Groups_keep_the_order_and_their_bounds()
+    {
+        var (small, large) = (folder.Write("small", new byte[1 << 20]), folder.Write("large", new byte[3 << 20]));
+        var kinds = new Dictionary<char, IReadOnlyList<VideoClip>>
+        {
+            ['s'] = [new(small)], ['t'] = [new(folder.Write("tiny", "x"))], ['l'] = [new(large)], ['a'] = [new(folder.File("absent"))],
+            ['m'] = [new(small, 0, 1), new(small, 1, 2)], ['\0'] = [new("with a \0 in it")],
+        };
+        var lists = Arb.From(from length in Gen.Choose(0, 60) from list in Gen.ArrayOf(Gen.Elements(kinds.Keys.ToArray()), length) from decoders in Gen.Choose(1, 4) select (list, decoders));
+        Prop.ForAll(lists, drawn =>
+        {
+            var videos = drawn.list.Select(kind => kinds[kind]).ToList();
+            var groups = ShortVideos.Together(videos, drawn.decoders).ToList();
+            return groups.SelectMany(group => group).SequenceEqual(videos)
+                && groups.All(group => group.Count is >= 1 and <= ShortVideos.Most)
+                && groups.All(group => group.Count == 1 || group.All(video => video == kinds['s'] || video == kinds['t']))
+                && groups.All(group => group.Count(video => video == kinds['s']) <= 4)
+                && groups.Take(drawn.decoders).All(group => group.Count == 1);
+        }).QuickCheckThrowOnFailure();
+    }
+
+    private static VideoReader Reader(string ffmpeg = "ffmpeg", int parallelism = 1) =>
+        new(Processor, Sampling, new VideoDecoder(new VideoDecoderOptions { Ffmpeg = ffmpeg }), parallelism);
+
+    // More than the first groups, which are single; of several containers, codecs, sizes and rates.
+    private List<VideoClip> Videos()
+    {
+        string Make(string name, string source, params string[] output) => Ffmpeg.Make(folder.File(name), source, [.. output, "-pix_fmt", "yuv420p"]);
+        string[] paths =
+        [
+            Make("a.mp4", "testsrc=d=2:s=64x48:r=10"), Make("b.mkv", "testsrc2=d=1:s=32x64:r=25"), Make("c.avi", "mandelbrot=s=48x32:r=12", "-t", "2"),
+            Make("d.webm", "testsrc=d=1:s=48x48:r=8", "-c:v", "libvpx"), Make("e.mp4", "testsrc2=d=3:s=96x40:r=30"),
+        ];
+        return [.. paths.Concat(paths).Concat(paths).Select(path => new VideoClip(path)), new VideoClip(paths[0], 0.5, 1.5), new VideoClip(paths[4], 1)];
+    }
+
+    private static void Same(IEnumerable<VideoFrames> expected, IEnumerable<VideoFrames> actual)
+    {
+        var (first, second) = (expected.ToList(), actual.ToList());
+        Assert.Equal(first.Count, second.Count);
+        Assert.All(first.Zip(second), pair =>
+        {
+            Assert.Equal(pair.First.Clip, pair.Second.Clip);
+            Assert.Equal(pair.First.Error?.Message, pair.Second.Error?.Message);
+            Assert.Equal(pair.First.Taken.Numbers, pair.Second.Taken.Numbers);
+            Assert.Equal(pair.First.Pixels, pair.Second.Pixels);
+        });
+    }
+}
