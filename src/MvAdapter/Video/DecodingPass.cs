@@ -17,6 +17,9 @@ internal sealed class DecodingPass(string path, VideoInfo info, int[] numbers, b
     /// <summary>The video.</summary>
     public string Path => path;
 
+    /// <summary>The pixels of one of its frames.</summary>
+    public long Pixels => (long)info.Width * info.Height;
+
     /// <summary>What is taken.</summary>
     public TakenFrames Taken => new(numbers, info.FramesPerSecond);
 

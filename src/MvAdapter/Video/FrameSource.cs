@@ -56,8 +56,8 @@ public sealed class FrameSource : IDisposable
     // What lies prepared on disk is in the system's own cache of files; only decoded frames are worth keeping.
     private VideoFrames Keep(VideoFrames frames)
     {
-        if (Interlocked.Add(ref memoryLeft, -frames.Pixels.Length) >= 0) memory[frames.Clip] = frames;
-        else Interlocked.Add(ref memoryLeft, frames.Pixels.Length);
+        if (Interlocked.Add(ref memoryLeft, -frames.Pixels.Length) < 0 || !memory.TryAdd(frames.Clip, frames))
+            Interlocked.Add(ref memoryLeft, frames.Pixels.Length);
         return frames;
     }
 

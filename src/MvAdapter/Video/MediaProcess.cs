@@ -11,9 +11,6 @@ namespace MvAdapter.Video;
 /// </summary>
 internal sealed class MediaProcess : IDisposable
 {
-    // A pipe's writing end must not be inherited by another program that starts meanwhile: its end would never come.
-    private static readonly Lock Starting = new();
-
     private readonly Process process;
     private readonly AnonymousPipeServerStream[] pipes;
     private readonly Timer watchdog;
@@ -29,37 +26,37 @@ internal sealed class MediaProcess : IDisposable
     public MediaProcess(string program, IEnumerable<string> arguments, TimeSpan patience, CancellationToken cancellation)
         : this(program, 0, _ => arguments, patience, cancellation) { }
 
-    /// <summary>Starts a program that writes into several pipes, whose numbers as open files its arguments name.</summary>
+    /// <summary>Starts a program that writes into several pipes, which its arguments name by paths.</summary>
     public MediaProcess(
         string program, int pipeCount, Func<IReadOnlyList<string>, IEnumerable<string>> arguments, TimeSpan patience, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         var path = ProgramPath(program);
-        lock (Starting)
+        var opened = new List<AnonymousPipeServerStream>();
+        try
         {
-            pipes = [.. Enumerable.Range(0, pipeCount).Select(_ => new AnonymousPipeServerStream(PipeDirection.In, HandleInheritability.Inheritable))];
-            var start = new ProcessStartInfo(path, arguments([.. pipes.Select(pipe => pipe.GetClientHandleAsString())]))
+            // The program opens them by way of this process. Were they inherited, another program that starts at the same moment could
+            // inherit them too, and while it lives no reader would see their end.
+            for (var i = 0; i < pipeCount; i++) opened.Add(new AnonymousPipeServerStream(PipeDirection.In, HandleInheritability.None));
+            string[] paths = [.. opened.Select(pipe => $"file:/proc/{Environment.ProcessId}/fd/{pipe.SafePipeHandle.DangerousGetHandle()}")];
+            process = new Process
             {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
+                StartInfo = new ProcessStartInfo(path, arguments(paths))
+                {
+                    RedirectStandardInput = true,
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                },
             };
-            process = new Process { StartInfo = start };
             process.ErrorDataReceived += (_, line) => complaints.Add(line.Data);
-            try
-            {
-                process.Start();
-            }
-            catch (Win32Exception error)
-            {
-                foreach (var pipe in pipes) pipe.Dispose();
-                throw new MvAdapterException($"the program {program} cannot be started ({error.Message}): install it with \"apt-get install ffmpeg\"", error);
-            }
-            finally
-            {
-                foreach (var pipe in pipes) pipe.DisposeLocalCopyOfClientHandle();
-            }
+            process.Start();
         }
+        catch (Exception error) when (error is Win32Exception or IOException)
+        {
+            foreach (var pipe in opened) pipe.Dispose();
+            throw new MvAdapterException($"the program {program} cannot be started ({error.Message}): install it with \"apt-get install ffmpeg\"", error);
+        }
+        pipes = [.. opened];
         process.StandardInput.Close();
         process.BeginErrorReadLine();
         Output = new MediaOutput(process.StandardOutput.BaseStream, Alive);
@@ -98,6 +95,14 @@ internal sealed class MediaProcess : IDisposable
         return process.ExitCode;
     }
 
+    /// <summary>Waits for the program's end, killed or by itself, after which each pipe ends when it is read empty.</summary>
+    public void WaitForPipes()
+    {
+        process.WaitForExit();
+        // Until now the writing ends here kept the pipes from ending before the program had opened them.
+        foreach (var pipe in pipes) pipe.DisposeLocalCopyOfClientHandle();
+    }
+
     public void Dispose()
     {
         registration.Dispose();
@@ -109,6 +114,7 @@ internal sealed class MediaProcess : IDisposable
             disposed = true;
             process.WaitForExit();
             process.Dispose();
+            Output.Dispose();
             foreach (var pipe in pipes) pipe.Dispose();
         }
     }

@@ -1,16 +1,16 @@
 namespace MvAdapter.Video;
 
+/// <summary>Makes the model's picture of a decoded frame.</summary>
+internal delegate byte[] PictureMaker(ReadOnlySpan<byte> rgb, int width, int height);
+
 /// <summary>
 /// Reads many clips of one video in few passes over it. Clip by clip, a container in which frames cannot be sought
 /// would be decoded from its beginning for each. The frames are those that reading each clip by itself would take.
 /// </summary>
-internal sealed class PartReader(VideoDecoder decoder, FrameSampling sampling, PartReader.PictureMaker picture, Func<VideoClip, CancellationToken, VideoFrames> readOne)
+internal sealed class PartReader(VideoDecoder decoder, FrameSampling sampling, PictureMaker picture, Func<VideoClip, CancellationToken, VideoFrames> readOne)
 {
     /// <summary>A pass names its frames on ffmpeg's command line, whose length is limited.</summary>
     private const int FramesPerPass = 1000;
-
-    /// <summary>Makes the model's picture of a decoded frame.</summary>
-    public delegate byte[] PictureMaker(ReadOnlySpan<byte> rgb, int width, int height);
 
     /// <summary>Hands over the clips, which are in the order of time, one after another as soon as each is whole.</summary>
     public void Read(IReadOnlyList<VideoClip> clips, Action<VideoFrames> take, CancellationToken cancellation)

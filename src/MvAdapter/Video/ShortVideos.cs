@@ -6,7 +6,7 @@ namespace MvAdapter.Video;
 /// </summary>
 internal static class ShortVideos
 {
-    /// <summary>The most videos together.</summary>
+    /// <summary>The most videos that gain by going together; more gain little, and each takes memory.</summary>
     internal const int Most = 8;
 
     // By the bytes of files, which cost nothing to ask for and grow with the work: a megabyte is some ten seconds of a small video.
@@ -19,7 +19,8 @@ internal static class ShortVideos
     /// </summary>
     /// <param name="videos">The clips of each video; asked for as groups are.</param>
     /// <param name="decoders">How many groups are decoded at once.</param>
-    public static IEnumerable<IReadOnlyList<IReadOnlyList<VideoClip>>> Together(IEnumerable<IReadOnlyList<VideoClip>> videos, int decoders)
+    /// <param name="most">The most videos of a group.</param>
+    public static IEnumerable<IReadOnlyList<IReadOnlyList<VideoClip>>> Together(IEnumerable<IReadOnlyList<VideoClip>> videos, int decoders, int most = Most)
     {
         var group = new List<IReadOnlyList<VideoClip>>();
         var (bytes, groups) = (0L, 0L);
@@ -36,7 +37,7 @@ internal static class ShortVideos
             group.Add(video);
             bytes += isShort ? length : 0;
             // One at first, then two, then four.
-            if (isShort && group.Count < Math.Min(Most, 1 << (int)Math.Min(groups / decoders, 30))) continue;
+            if (isShort && group.Count < Math.Min(most, 1 << (int)Math.Min(groups / decoders, 30))) continue;
             groups++;
             yield return group;
             (group, bytes) = ([], 0);
@@ -49,7 +50,8 @@ internal static class ShortVideos
     {
         try
         {
-            var file = new FileInfo(path);
+            var named = new FileInfo(path);
+            var file = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;   // else the length would be the link's own
             return file.Exists ? file.Length : long.MaxValue;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)

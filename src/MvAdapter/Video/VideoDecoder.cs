@@ -33,7 +33,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     public const int MaxPixels = 1 << 27;
 
     private const double WholeEnough = 0.9;
-    private const string StandardOutput = "1";
+    private const string StandardOutput = "pipe:1";
     private readonly VideoDecoderOptions options = options ?? new();
     private readonly VideoProbe probe = new(options ?? new());
 
@@ -75,32 +75,22 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         return new TakenFrames(numbers, info.FramesPerSecond);
     }
 
-    /// <summary>
-    /// Decodes several clips by one ffmpeg, whose start takes longer than many a short video. Their frames come side by side: the handler
-    /// of each clip, by its place in the list, is called on a thread of its own.
-    /// </summary>
-    /// <returns>For each clip which frames were taken; null where not all came, and decoding it by itself will say why.</returns>
-    internal TakenFrames?[] DecodeTogether(
-        IReadOnlyList<VideoClip> clips, FrameSampling sampling, Func<int, FrameHandler> handler, CancellationToken cancellation)
-    {
-        var taken = new TakenFrames?[clips.Count];
-        var passes = clips.Select(clip => TryPass(clip, sampling, cancellation)).ToArray();
-        int[] places = [.. Enumerable.Range(0, clips.Count).Where(place => passes[place] is not null)];
-        if (places.Length < 2) return taken;
-        DecodingPass[] together = [.. places.Select(place => passes[place]!)];
-        var patience = together.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence);
-        using var process = new MediaProcess(options.Ffmpeg, places.Length, pipes => Arguments(together, pipes), patience, cancellation);
-        // Threads of their own: they block on pipes, and the pool's few are for work.
-        Task.WaitAll([.. places.Select((place, i) => Task.Factory.StartNew(
-            () => taken[place] = TryTake(together[i], process.Pipes[i], handler(place)),
-            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))], CancellationToken.None);
-        cancellation.ThrowIfCancellationRequested();
-        return taken;
-    }
-
     /// <summary>The arguments with which ffmpeg writes a clip's frames to what the last of them names.</summary>
     internal IReadOnlyList<string> Command(VideoClip clip, FrameSampling sampling, CancellationToken cancellation) =>
         [.. Arguments([Pass(clip, sampling, cancellation)], [StandardOutput])];
+
+    /// <summary>The way through a clip's video by which its frames are taken.</summary>
+    /// <exception cref="VideoException">It cannot be read, or the clip has no frame.</exception>
+    internal DecodingPass Pass(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
+    {
+        RefuseImpossibleTimes(clip);
+        var info = probe.Read(clip.Path, cancellation);
+        return new DecodingPass(clip.Path, info, Choose(clip, sampling, info));
+    }
+
+    /// <summary>Starts one ffmpeg that goes several ways side by side, and writes the frames of each into a pipe.</summary>
+    internal MediaProcess Start(IReadOnlyList<DecodingPass> passes, CancellationToken cancellation) =>
+        new(options.Ffmpeg, passes.Count, pipes => Arguments(passes, pipes), passes.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence), cancellation);
 
     /// <summary>Hands over the frames of these numbers, ascending, in one pass; fewer where the video ends before.</summary>
     internal void Decode(string path, VideoInfo info, int[] numbers, FrameHandler handle, CancellationToken cancellation) =>
@@ -128,41 +118,6 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
             $"the clip from {Seconds(clip.Start ?? 0)} s on holds no frame: the video lasts {Seconds(info.Duration)} s");
     }
 
-    private DecodingPass Pass(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
-    {
-        RefuseImpossibleTimes(clip);
-        var info = probe.Read(clip.Path, cancellation);
-        return new DecodingPass(clip.Path, info, Choose(clip, sampling, info));
-    }
-
-    private DecodingPass? TryPass(VideoClip clip, FrameSampling sampling, CancellationToken cancellation)
-    {
-        try
-        {
-            return Pass(clip, sampling, cancellation);
-        }
-        catch (VideoException)
-        {
-            return null;
-        }
-    }
-
-    private static TakenFrames? TryTake(DecodingPass pass, MediaOutput output, FrameHandler handle)
-    {
-        try
-        {
-            return pass.Take(output, handle) == pass.Taken.Numbers.Count ? pass.Taken : null;
-        }
-        catch (VideoException)
-        {
-            return null;
-        }
-        finally
-        {
-            output.Dispose();   // the others' frames wait for no reader of this one's
-        }
-    }
-
     private int Run(DecodingPass pass, FrameHandler handle, CancellationToken cancellation, out string? complaint)
     {
         using var process = new MediaProcess(options.Ffmpeg, Arguments([pass], [StandardOutput]), options.Patience + pass.Silence, cancellation);
@@ -176,9 +131,9 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         return received;
     }
 
-    private IEnumerable<string> Arguments(IReadOnlyList<DecodingPass> passes, IReadOnlyList<string> pipes) =>
+    private IEnumerable<string> Arguments(IReadOnlyList<DecodingPass> passes, IReadOnlyList<string> targets) =>
     [
-        "-v", "error", "-nostdin", .. passes.SelectMany(pass => pass.Input(options)), "-filter_threads", "1",
-        .. passes.SelectMany((pass, i) => pass.Output(i, $"pipe:{pipes[i]}")),
+        "-v", "error", "-nostdin", "-y", .. passes.SelectMany(pass => pass.Input(options)), "-filter_threads", "1",
+        .. passes.SelectMany((pass, i) => pass.Output(i, targets[i])),
     ];
 }

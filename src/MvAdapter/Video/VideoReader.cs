@@ -35,12 +35,13 @@ public sealed class VideoFrames
 }
 
 /// <summary>
-/// The one way from video files to the model's input. Several videos are decoded at once, and only a few more than that
-/// wait decoded, so that memory stays bounded however long the list. Short ones are decoded by one ffmpeg together.
+/// The one way from video files to the model's input. Several programs decode at once, and no more than eight clips of each
+/// wait decoded, so that memory stays bounded however long the list. Short videos are decoded by one program together.
 /// </summary>
 public sealed class VideoReader
 {
     private const int ClipsAhead = 8;
+    private const int FramesTogether = 128;
     private readonly VideoDecoder decoder;
     private readonly ImageProcessor processor;
     private readonly int parallelism;
@@ -54,7 +55,7 @@ public sealed class VideoReader
         Sampling = sampling;
         this.decoder = decoder ?? new VideoDecoder();
         this.parallelism = parallelism ?? DefaultParallelism;
-        if (this.parallelism < 1) throw new UsageException($"the number of videos decoded at once must be at least 1, not {this.parallelism}");
+        if (this.parallelism < 1) throw new UsageException($"the number of decoders must be at least 1, not {this.parallelism}");
     }
 
     /// <summary>How many programs decode for a reader at once unless told otherwise: one a processor, or what a program was limited to.</summary>
@@ -118,10 +119,11 @@ public sealed class VideoReader
     private IEnumerable<VideoFrames> ReadAhead(
         IEnumerable<IReadOnlyList<VideoClip>> videos, Func<VideoClip, VideoFrames?> find, Func<VideoFrames, VideoFrames> keep, CancellationToken cancellation)
     {
-        VideoFrames ReadOne(VideoClip clip, CancellationToken stop) => find(clip) ?? keep(Read(clip, stop));
         var parts = new PartReader(decoder, Sampling, processor.ResizeAndCrop, ReadOne);
+        var groups = new GroupReader(decoder, Sampling, processor.ResizeAndCrop);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var ahead = new Queue<Prefetch<VideoFrames>>();
-        using var source = ShortVideos.Together(videos, parallelism).GetEnumerator();
+        using var source = ShortVideos.Together(videos, parallelism, Math.Clamp(FramesTogether / Sampling.MaxFrames, 1, ShortVideos.Most)).GetEnumerator();
         try
         {
             while (true)
@@ -129,11 +131,11 @@ public sealed class VideoReader
                 while (ahead.Count < parallelism && source.MoveNext())
                 {
                     var group = source.Current;
-                    ahead.Enqueue(new Prefetch<VideoFrames>((add, stop) =>
+                    ahead.Enqueue(new Prefetch<VideoFrames>((add, end) =>
                     {
-                        if (group.Count == 1) parts.Read(group[0], add, stop);
-                        else ReadTogether([.. group.Select(static clips => clips[0])], add, stop);
-                    }, ClipsAhead, cancellation));
+                        if (group.Count == 1) parts.Read(group[0], add, end);
+                        else ReadGroup([.. group.Select(static clips => clips[0])], add, end);
+                    }, ClipsAhead, stop.Token));
                 }
                 if (!ahead.TryPeek(out var next)) yield break;
                 foreach (var frames in next.Items) yield return frames;
@@ -142,19 +144,18 @@ public sealed class VideoReader
         }
         finally
         {
+            stop.Cancel();   // all of them, before the first is waited for
             foreach (var rest in ahead) rest.Dispose();
         }
 
-        void ReadTogether(VideoClip[] clips, Action<VideoFrames> add, CancellationToken stop)
+        VideoFrames ReadOne(VideoClip clip, CancellationToken end) => find(clip) ?? keep(Read(clip, end));
+
+        void ReadGroup(VideoClip[] clips, Action<VideoFrames> add, CancellationToken end)
         {
-            var read = Array.ConvertAll(clips, clip => find(clip));
-            int[] places = [.. Enumerable.Range(0, clips.Length).Where(place => read[place] is null)];
-            var pictures = places.Select(_ => new List<byte[]>()).ToArray();
-            var taken = decoder.DecodeTogether([.. places.Select(place => clips[place])], Sampling,
-                i => (_, rgb, width, height) => pictures[i].Add(processor.ResizeAndCrop(rgb, width, height)), stop);
-            for (var i = 0; i < places.Length; i++)
-                if (taken[i] is { } frames) read[places[i]] = keep(new VideoFrames(clips[places[i]], pictures[i], frames));
-            for (var place = 0; place < clips.Length; place++) add(read[place] ?? ReadOne(clips[place], stop));
+            var found = Array.ConvertAll(clips, clip => find(clip));
+            var read = new Queue<VideoFrames?>(groups.Read([.. clips.Where((_, place) => found[place] is null)], end));
+            for (var place = 0; place < clips.Length; place++)
+                add(found[place] ?? (read.Dequeue() is { } frames ? keep(frames) : ReadOne(clips[place], end)));
         }
     }
 }

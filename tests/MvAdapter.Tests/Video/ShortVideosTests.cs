@@ -37,31 +37,66 @@ public sealed class ShortVideosTests : IDisposable
     public void A_bad_one_spoils_no_other_and_is_named()
     {
         var good = Videos();
-        var whole = File.ReadAllBytes(good[0].Path);
-        var clips = new List<VideoClip>(good)
+        string Half(string path)
         {
-            new(folder.Write("text.mp4", "not a video")),
-            new(folder.Write("cut.mp4", whole[..(whole.Length / 2)])),
-            new(folder.File("absent.mp4")),
-            new(good[1].Path, 99),
-        };
-        clips = [.. clips, .. clips];
-        var videos = Reader().Read(clips).ToList();
-        Same(clips.Select(clip => Reader().Read(clip)), videos);
-        Assert.Equal(8, videos.Count(video => video.Error is not null));
-        Assert.Contains("text.mp4", videos[good.Count].Error!.Message, StringComparison.Ordinal);
+            var whole = File.ReadAllBytes(path);
+            return folder.Write("half-" + Path.GetFileName(path), whole[..(whole.Length / 2)]);
+        }
+        string Rubbish(string path)
+        {
+            var whole = File.ReadAllBytes(path);
+            new Random(1).NextBytes(whole.AsSpan(whole.Length / 3));
+            return folder.Write("rubbish-" + Path.GetFileName(path), whole);
+        }
+        var fast = Ffmpeg.Make(folder.File("fast.mp4"), "testsrc2=d=4:s=96x64:r=20", "-pix_fmt", "yuv420p", "-movflags", "+faststart");
+        VideoClip[] bad =
+        [
+            new(folder.Write("text.mp4", "not a video")), new(folder.File("absent.mp4")), new(good[1].Path, 99),
+            new(Half(good[0].Path)), new(Half(fast)), new(Half(good[1].Path)), new(Half(good[2].Path)), new(Rubbish(fast)), new(Rubbish(good[1].Path)),
+        ];
+        VideoClip[] clips = [.. good, .. bad.SelectMany((clip, i) => new[] { clip, good[i] })];
+        var alone = clips.Select(clip => Reader().Read(clip)).ToList();
+        Same(alone, Reader().Read(clips));
+        Assert.InRange(alone.Count(video => video.Error is not null), 6, bad.Length);
+        Assert.Contains("text.mp4", alone[good.Count].Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Large_pictures_go_alone()
+    {
+        string Make(string name, string size) => Ffmpeg.Make(folder.File(name), $"testsrc2=d=0.5:s={size}:r=6", "-pix_fmt", "yuv420p");
+        var (large, small) = (new VideoClip(Make("large.mp4", "2200x2000")), new VideoClip(Make("small.mp4", "48x48")));
+        VideoClip[] clips = [small, large, small, small, small, large, small];
+        var starts = folder.File("starts");
+        var counting = Script.Write(folder, "counting", $"echo >> '{starts}'\nexec ffmpeg \"$@\"\n");
+        Same(clips.Select(clip => Reader().Read(clip)), Reader(counting).Read(clips));
+        // One; then two of which the large one would be too much, so each alone; then four, of which three go together.
+        Assert.Equal(1 + 2 + 2 + 1, File.ReadAllLines(starts).Length);
     }
 
     [Theory]
     [InlineData("")]                                                      // says nothing at all
-    [InlineData("for a in \"$@\"; do case $a in pipe:*) printf 'P6\\n1 x\\n' > /proc/self/fd/${a#pipe:};; esac; done; exec sleep 0.2")]
-    [InlineData("for a in \"$@\"; do case $a in pipe:*) cat /dev/zero > /proc/self/fd/${a#pipe:};; esac; done")]
+    [InlineData("for a in \"$@\"; do case $a in file:/proc/*) printf 'P6\\n1 x\\n' > ${a#file:};; esac; done")]
+    [InlineData("for a in \"$@\"; do case $a in file:/proc/*) cat /dev/zero > ${a#file:};; esac; done")]
     [InlineData("kill -9 $$")]
     public void A_program_that_fails_with_several_is_started_for_each(string failure)
     {
         var script = Script.Write(folder, "fails", $"case \"$*\" in *pipe:1) exec ffmpeg \"$@\";; esac\n{failure}\n");
         var clips = Videos();
         Same(clips.Select(clip => Reader().Read(clip)), Reader(script).Read(clips));
+    }
+
+    [Fact]
+    public void Leaving_ends_their_program()
+    {
+        var pids = folder.File("pids");
+        var stuck = Script.Write(folder, "stuck", $"case \"$*\" in *pipe:1) exec ffmpeg \"$@\";; esac\necho $$ >> '{pids}'\nexec sleep 100\n");
+        using (var videos = Reader(stuck, parallelism: 2).Read(Videos()).GetEnumerator())
+        {
+            Assert.True(videos.MoveNext() && videos.MoveNext());   // the first, which go alone; the next two are begun
+            Assert.True(SpinWait.SpinUntil(() => File.Exists(pids) && File.ReadAllLines(pids).Length > 0, TimeSpan.FromSeconds(20)));
+        }
+        Assert.All(File.ReadAllLines(pids), pid => Assert.False(Directory.Exists($"/proc/{pid}")));
     }
 
     [Fact]
@@ -84,10 +119,11 @@ public sealed class ShortVideosTests : IDisposable
     public void Groups_keep_the_order_and_their_bounds()
     {
         var (small, large) = (folder.Write("small", new byte[1 << 20]), folder.Write("large", new byte[3 << 20]));
+        File.CreateSymbolicLink(folder.File("link"), large);
         var kinds = new Dictionary<char, IReadOnlyList<VideoClip>>
         {
             ['s'] = [new(small)], ['t'] = [new(folder.Write("tiny", "x"))], ['l'] = [new(large)], ['a'] = [new(folder.File("absent"))],
-            ['m'] = [new(small, 0, 1), new(small, 1, 2)], ['\0'] = [new("with a \0 in it")],
+            ['k'] = [new(folder.File("link"))], ['m'] = [new(small, 0, 1), new(small, 1, 2)], ['\0'] = [new("with a \0 in it")],
         };
         var lists = Arb.From(from length in Gen.Choose(0, 60) from list in Gen.ArrayOf(Gen.Elements(kinds.Keys.ToArray()), length) from decoders in Gen.Choose(1, 4) select (list, decoders));
         Prop.ForAll(lists, drawn =>
