@@ -69,7 +69,7 @@ internal static class IndexCommand
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { index = store.Name, collections = infos.Select(Describe) }));
             else
             {
-                Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {infos.Count} collections");
+                Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {infos.Count} {(infos.Count == 1 ? "collection" : "collections")}");
                 foreach (var info in infos) Console.WriteLine(name == "info" ? Summary(info) : Details(info.Collection));
             }
             return ExitCode.Success;

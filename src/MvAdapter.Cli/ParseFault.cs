@@ -16,8 +16,8 @@ internal static class ParseFault
     }
 
     // From the outermost to the innermost, as they are typed: index add.
-    private static IEnumerable<string> Names(SymbolResult result) => result is CommandResult { Command: not RootCommand and var command }
-        ? Names(result.Parent!).Append(command.Name)
+    private static IEnumerable<string> Names(SymbolResult result) => result is CommandResult { Command: var command, Parent: { } parent }
+        ? Names(parent).Append(command.Name)
         : [];
 
     private static string Unknown(string token, Command command)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 
 namespace MvAdapter.Cli;
 
@@ -10,7 +11,8 @@ internal static class Program
 
     private static async Task<int> Main(string[] arguments)
     {
-        var root = new RootCommand("Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
+        // Not a RootCommand, whose name in the help would be the program's file and not what users type.
+        var root = new Command("./run", "Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
         {
             DemoCommand.Create(),
             EmbedCommand.Create(),
@@ -31,7 +33,7 @@ internal static class Program
             BenchCommand.Create(),
             DoctorCommand.Create(),
         };
-        root.Options.Add(CommandRunner.Verbose);
+        foreach (var option in new Option[] { new HelpOption(), new VersionOption(), CommandRunner.Verbose }) root.Options.Add(option);
         if (arguments.Length == 0) arguments = ["--help"];
         var parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction)

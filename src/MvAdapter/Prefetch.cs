@@ -31,6 +31,9 @@ internal sealed class Prefetch<T> : IDisposable
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
+    /// <summary>Whether all has been made.</summary>
+    public bool IsDone => producer.IsCompleted;
+
     /// <summary>The items in their order; what the producer throws comes after those that it made.</summary>
     public IEnumerable<T> Items
     {

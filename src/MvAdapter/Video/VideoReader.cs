@@ -35,7 +35,7 @@ public sealed class VideoFrames
 }
 
 /// <summary>
-/// The one way from video files to the model's input. Several programs decode at once, and no more than eight clips of each
+/// The one way from video files to the model's input. Several programs decode at once, and no more than sixteen clips for each of them
 /// wait decoded, so that memory stays bounded however long the list. Short videos are decoded by one program together.
 /// </summary>
 public sealed class VideoReader
@@ -128,14 +128,19 @@ public sealed class VideoReader
         {
             while (true)
             {
-                while (ahead.Count < parallelism && source.MoveNext())
+                // Not one decoder for each that ends, but all of them together, and then none for a while: of a product's threads the one whose
+                // core a decoder takes holds up the others, for as long whether there is one decoder or one a core.
+                if (ahead.Count <= parallelism)
                 {
-                    var group = source.Current;
-                    ahead.Enqueue(new Prefetch<VideoFrames>((add, end) =>
+                    while (ahead.Count < 2 * parallelism && ahead.Count(static reading => !reading.IsDone) < parallelism && source.MoveNext())
                     {
-                        if (group.Count == 1) parts.Read(group[0], add, end);
-                        else ReadGroup([.. group.Select(static clips => clips[0])], add, end);
-                    }, ClipsAhead, stop.Token));
+                        var group = source.Current;
+                        ahead.Enqueue(new Prefetch<VideoFrames>((add, end) =>
+                        {
+                            if (group.Count == 1) parts.Read(group[0], add, end);
+                            else ReadGroup([.. group.Select(static clips => clips[0])], add, end);
+                        }, ClipsAhead, stop.Token));
+                    }
                 }
                 if (!ahead.TryPeek(out var next)) yield break;
                 foreach (var frames in next.Items) yield return frames;

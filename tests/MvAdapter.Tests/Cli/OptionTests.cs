@@ -69,7 +69,7 @@ public sealed class OptionTests(TinyClip clip) : IDisposable
     public void Help_shows_examples(string command)
     {
         var result = CommandLine.Run(command, "--help").Succeeds();
-        Assert.Contains($"./run {command}", result.Output, StringComparison.Ordinal);
+        Assert.Contains($"./run {command} [options]", result.Output, StringComparison.Ordinal);
         Assert.Empty(result.Error);
     }
 
