@@ -33,7 +33,7 @@ internal static class DemoCommand
         var steps = new Option<int>("--steps") { Description = "Steps of training", DefaultValueFactory = _ => DemoRecipe.Steps, HelpName = "N" };
         var seed = new Option<long>("--seed") { Description = "Which videos", HelpName = "S" };
         var seeds = new Option<string>("--seeds") { Description = "Seeds of training, such as 0,1,2: each method is trained with each of them", DefaultValueFactory = _ => "0", HelpName = "S,..." };
-        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and videos decoded at once (by default one a core)", HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {

@@ -32,7 +32,7 @@ internal static class IndexAddCommand
         var overlap = new Option<double?>("--overlap") { Description = "By how much clips overlap (by default as before, else 0)", HelpName = "S" };
         var scenes = new Option<bool>("--scenes") { Description = "Let clips end where the picture changes at once; decodes every video twice" };
         var tags = new Option<string[]>("--tag") { Description = "A word to filter by; may be repeated", HelpName = "WORD" };
-        var workers = new Option<int?>("--workers") { Description = "Clips decoded at once (by default one a core)", HelpName = "N" };
+        var workers = new Option<int?>("--workers") { Description = "Decoders at once (by default one a core)", HelpName = "N" };
         var retry = new Option<bool>("--retry") { Description = "Try again what could not be encoded before" };
         var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
         foreach (var option in new Option[] { seconds, overlap, scenes, tags, workers, retry, json }) command.Add(option);

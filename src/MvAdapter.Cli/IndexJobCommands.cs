@@ -54,7 +54,7 @@ internal static class IndexJobCommands
         var lease = new Option<double>("--lease") { Description = "Seconds that a worker may be silent before others take its jobs", DefaultValueFactory = _ => usual.Lease.TotalSeconds, HelpName = "S" };
         var attempts = new Option<int>("--attempts") { Description = "How often a video is tried", DefaultValueFactory = _ => usual.Attempts, HelpName = "N" };
         var retryAfter = new Option<double>("--retry-after") { Description = "Seconds until the second attempt; doubles with each", DefaultValueFactory = _ => usual.RetryAfter.TotalSeconds, HelpName = "S" };
-        var decoders = new Option<int?>("--workers") { Description = "Clips decoded at once (by default one a core)", HelpName = "N" };
+        var decoders = new Option<int?>("--workers") { Description = "Decoders at once (by default one a core)", HelpName = "N" };
         foreach (var option in new Option[] { exit, lease, attempts, retryAfter, decoders }) command.Add(option);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>

@@ -8,7 +8,7 @@ internal sealed class MachineOptions
 {
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work, and videos decoded at once (by default one a core)", HelpName = "N" };
+    private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
 
     /// <summary>Adds the options to a command.</summary>
     public MachineOptions(Command command, bool withPrecision = true)

@@ -30,7 +30,7 @@ internal static class PretrainCommand
         var steps = new Option<int>("--steps") { Description = "Steps of the optimiser", DefaultValueFactory = _ => defaults.Steps, HelpName = "N" };
         var batch = new Option<int>("--batch") { Description = "Pictures a step", DefaultValueFactory = _ => defaults.Batch, HelpName = "N" };
         var seed = new Option<ulong>("--seed") { Description = "Decides pictures and first weights", DefaultValueFactory = _ => defaults.Seed, HelpName = "S" };
-        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and videos decoded at once (by default one a core)", HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         var log = new Option<string?>("--log") { Description = "Append step, loss and seconds to this file, as a line of JSON each", HelpName = "FILE" };
         foreach (var option in new Option[] { output, steps, batch, seed, threads, log }) command.Add(option);
         command.Runs((parsed, cancellation) =>

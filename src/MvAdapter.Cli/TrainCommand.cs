@@ -27,7 +27,7 @@ internal static class TrainCommand
         var configOptions = new RunConfigOptions(command);
         var output = new Option<string>("--output") { Description = "The run folder, or the adapter file (.safetensors, or .pth for the published form)", Required = true, HelpName = "DIR|FILE" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and videos decoded at once (by default one a core)", HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         var cache = new Option<string?>("--cache") { Description = "A folder of frames that ./run prepare made", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var checkpointSeconds = new Option<double>("--checkpoint-seconds") { Description = "Time between checkpoints: what a kill may cost", DefaultValueFactory = _ => 60, HelpName = "S" };

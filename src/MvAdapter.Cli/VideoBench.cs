@@ -147,7 +147,7 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
         private readonly Option<string[]> paths = new("--videos") { Description = "Video files, and folders of them; without, videos of 10 s, 320 x 240, are made", HelpName = "PATH", AllowMultipleArgumentsPerToken = true };
         private readonly Option<int> made = new("--count") { HelpName = "N" };
         private readonly Option<int> times = new("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 3, HelpName = "N" };
-        private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work, and videos decoded at once (by default one a core)", HelpName = "N" };
+        private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         private readonly Option<bool> json = new("--json") { Description = "Print JSON" };
 
         public Options(Command command, int count)

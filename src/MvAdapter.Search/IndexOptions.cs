@@ -12,7 +12,7 @@ public sealed record IndexOptions
     /// <summary>Whether unchanged files that could not be encoded before are tried again.</summary>
     public bool RetryBad { get; init; }
 
-    /// <summary>How many clips are decoded at once; null for one a processor.</summary>
+    /// <summary>How many decoders run at once; null for one a processor.</summary>
     public int? Decoders { get; init; }
 }
 

@@ -22,7 +22,7 @@ public sealed class JobWorker
     /// <param name="collection">The collection.</param>
     /// <param name="encoder">An encoder of its model.</param>
     /// <param name="options">How jobs are treated.</param>
-    /// <param name="decoders">Clips decoded at once; null for one a core.</param>
+    /// <param name="decoders">Decoders at once; null for one a core.</param>
     /// <exception cref="MvAdapterException">The index is not in PostgreSQL, or the encoder has another model.</exception>
     public JobWorker(ClipStore store, ClipCollection collection, VideoTextEncoder encoder, JobOptions? options = null, int? decoders = null)
     {
