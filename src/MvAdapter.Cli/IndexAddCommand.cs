@@ -41,8 +41,11 @@ internal static class IndexAddCommand
         {
             ClipSplitting? Splitting(ClipSplitting basis) => Change(basis, parsed.GetValue(seconds), parsed.GetValue(overlap), parsed.GetValue(scenes));
             var first = Splitting(new ClipSplitting());
-            var files = VideoFiles.Find(parsed.GetValue(paths)!);
-            if (files.Count == 0) throw new MvAdapterException($"there are no videos in {string.Join(", ", parsed.GetValue(paths)!.Select(path => TextForMessage.Quote(path)))}");
+            var closed = new List<string>();
+            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add);
+            if (files.Count == 0)
+                throw new MvAdapterException(closed.Count > 0 ? $"the folder {TextForMessage.Quote(closed[0])} cannot be read, and no other has videos"
+                    : $"there are no videos in {string.Join(", ", parsed.GetValue(paths)!.Select(path => TextForMessage.Quote(path)))}");
             using var store = location.Open(parsed, StoreAccess.Create);
             var (collection, encoder) = model.Load(parsed, store, first ?? new ClipSplitting(), cancellation);
             using (encoder)
@@ -54,7 +57,9 @@ internal static class IndexAddCommand
                     RetryBad = parsed.GetValue(retry),
                     Decoders = parsed.GetValue(workers),
                 });
-                return Run(indexer, store.Name, files, parsed.GetValue(json), cancellation);
+                var code = Run(indexer, store.Name, files, parsed.GetValue(json), cancellation);
+                foreach (var folder in closed) Terminal.Warn($"the folder {TextForMessage.Quote(folder)} cannot be read");
+                return closed.Count > 0 ? ExitCode.Partial : code;
             }
         });
         return command;

@@ -42,7 +42,7 @@ internal static class IndexCommand
         {
             using var store = location.Open(parsed, StoreAccess.Write);
             var all = store.Collections().SelectMany(collection => store.Videos(collection).Select(video => (Collection: collection, video.Entry.Path))).ToList();
-            var gone = all.Where(video => !VideoFiles.Exists(video.Path)).ToList();
+            var gone = all.Where(video => !VideoFiles.Exists(video.Path) && !VideoFiles.IsHidden(video.Path)).ToList();
             if (gone.Count == all.Count && gone.Count > 0 && !parsed.GetValue(force))
                 throw new MvAdapterException($"none of the {all.Count} files is there, the first: {TextForMessage.Quote(gone[0].Path)}; if that is right, use --force");
             foreach (var (collection, path) in gone)
@@ -95,7 +95,8 @@ internal static class IndexCommand
                 faults = store.Verify(new Checked(bar), cancellation);
             var gone = infos.SelectMany(info => store.Videos(info.Collection)).Where(video => !VideoFiles.Exists(video.Entry.Path)).Select(video => video.Entry.Path).ToList();
             foreach (var fault in faults) Terminal.Error(fault);
-            foreach (var path in gone) Terminal.Warn($"the file is gone: {TextForMessage.Quote(path)}");
+            foreach (var path in gone)
+                Terminal.Warn($"{(VideoFiles.IsHidden(path) ? "the file is in a folder that cannot be read" : "the file is gone")}: {TextForMessage.Quote(path)}");
             if (faults.Count == 0) Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {infos.Sum(info => info.Videos + info.Bad)} videos, {infos.Sum(info => info.Clips)} clips, no fault");
             return faults.Count > 0 ? ExitCode.Failure : gone.Count > 0 ? ExitCode.Partial : ExitCode.Success;
         });

@@ -27,12 +27,14 @@ internal static class IndexJobCommands
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
-            var files = VideoFiles.Find(parsed.GetValue(paths)!);
+            var closed = new List<string>();
+            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add);
             using var store = location.Open(parsed, StoreAccess.Create);
             var queue = new JobQueue(store, model.Find(parsed, store, new ClipSplitting(), cancellation));
             var added = queue.Add(files);
             Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {added} of {files.Count} videos wait anew");
-            return ExitCode.Success;
+            foreach (var folder in closed) Terminal.Warn($"the folder {TextForMessage.Quote(folder)} cannot be read");
+            return closed.Count > 0 ? ExitCode.Partial : ExitCode.Success;
         });
         return command;
     }

@@ -6,20 +6,38 @@ public static class VideoFiles
     /// <summary>
     /// The absolute paths: a file as it is, a folder's videos at any depth, each once, sorted within its folder.
     /// </summary>
+    /// <param name="paths">Files and folders.</param>
+    /// <param name="unreadable">Told of each folder below them that cannot be read; without, they are passed over.</param>
     /// <exception cref="InvalidFileException">A path is neither a file nor a folder.</exception>
-    public static IReadOnlyList<string> Find(IEnumerable<string> paths)
+    public static IReadOnlyList<string> Find(IEnumerable<string> paths, Action<string>? unreadable = null)
     {
         var found = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var path in paths)
         {
             var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-            if (Directory.Exists(full)) found.UnionWith(Datasets.VideoFolder.Walk(full));
+            if (Directory.Exists(full)) found.UnionWith(Datasets.VideoFolder.Walk(full, unreadable));
             else if (File.Exists(full)) found.Add(full);
             else throw new InvalidFileException(path, "there is no such file or folder");
         }
         return [.. found];
     }
 
-    /// <summary>Whether the file is there; a link whose target is gone is not.</summary>
-    public static bool Exists(string path) => File.Exists(path) && (File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? true);
+    /// <summary>Whether the file is there; a link whose target is gone, or that leads in a circle, is not.</summary>
+    public static bool Exists(string path) => LinkedFile.Find(path) is not null;
+
+    /// <summary>Whether a file that is not there may be there all the same, in a folder that cannot be read.</summary>
+    internal static bool IsHidden(string path)
+    {
+        var folder = Path.GetDirectoryName(path);
+        while (folder is not null && !Directory.Exists(folder)) folder = Path.GetDirectoryName(folder);
+        try
+        {
+            if (folder is not null) _ = Directory.EnumerateFileSystemEntries(folder).Any();
+            return false;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
 }

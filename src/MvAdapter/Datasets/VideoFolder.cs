@@ -47,19 +47,33 @@ internal sealed class VideoFolder
     /// The videos under a folder at any depth. Links to folders are followed, since videos often lie on another disk;
     /// none is entered twice, since links can form circles.
     /// </summary>
-    public static IEnumerable<string> Walk(string root)
+    /// <param name="root">The folder.</param>
+    /// <param name="unreadable">Told of each folder that cannot be read; without, they are passed over.</param>
+    public static IEnumerable<string> Walk(string root, Action<string>? unreadable = null)
     {
-        var options = new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = 0 };
         var folders = new Stack<DirectoryInfo>([new DirectoryInfo(root)]);
         HashSet<string> entered = [];
         while (folders.TryPop(out var folder))
         {
             if (!entered.Add(Target(folder))) continue;
-            foreach (var entry in folder.EnumerateFileSystemInfos("*", options))
+            foreach (var entry in Entries(folder, unreadable))
             {
                 if (entry is DirectoryInfo child) folders.Push(child);
                 else if (Extensions.Contains(entry.Extension)) yield return entry.FullName;
             }
+        }
+    }
+
+    private static FileSystemInfo[] Entries(DirectoryInfo folder, Action<string>? unreadable)
+    {
+        try
+        {
+            return [.. folder.EnumerateFileSystemInfos("*", new EnumerationOptions { IgnoreInaccessible = false, AttributesToSkip = 0 })];
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            unreadable?.Invoke(folder.FullName);
+            return [];
         }
     }
 

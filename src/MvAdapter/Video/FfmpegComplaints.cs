@@ -11,6 +11,7 @@ internal sealed partial class FfmpegComplaints
         "Invalid data found when processing input", "Invalid argument", "Conversion failed!", "Error opening input",
         "Error while decoding stream", "Error initializing", "Failed to inject frame", "Error splitting the input",
         "Output file", "Nothing was written", "Task finished with error", "Terminating thread", "Error marking filters",
+        "Last message repeated", "first frame is no keyframe",
     ];
 
     private readonly Lock gate = new();

@@ -19,11 +19,8 @@ internal sealed record FileFingerprint(long Size, DateTime Modified, string Hash
     {
         try
         {
-            if (!File.Exists(path)) return null;
-            var file = new FileInfo(path);
-            if (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target) file = target;
             // A pipe has no length either, and opening it would wait for its writer.
-            if (file.Length == 0) return null;
+            if (LinkedFile.Find(path) is not { Length: > 0 } file) return null;
             return known is not null && (known.Size, known.Modified) == (file.Length, file.LastWriteTimeUtc)
                 ? known
                 : new FileFingerprint(file.Length, file.LastWriteTimeUtc, HashEnds(path));

@@ -20,10 +20,8 @@ internal static class MovHeader
     {
         try
         {
-            var named = new FileInfo(path);
-            var file = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;
             // Pipes and devices have no length; to open one may block, and to read it takes what ffmpeg needs.
-            if (!file.Exists || file.Length == 0) return null;
+            if (LinkedFile.Find(path) is not { Length: > 0 }) return null;
             // Shared with everyone, since .NET would lock the file otherwise.
             using var handle = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
             return Describe(ReadMovie(handle));

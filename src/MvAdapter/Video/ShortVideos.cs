@@ -46,17 +46,5 @@ internal static class ShortVideos
     }
 
     // What is no file is read by itself, which says what it is.
-    private static long Length(string path)
-    {
-        try
-        {
-            var named = new FileInfo(path);
-            var file = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;   // else the length would be the link's own
-            return file.Exists ? file.Length : long.MaxValue;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            return long.MaxValue;
-        }
-    }
+    private static long Length(string path) => LinkedFile.Find(path)?.Length ?? long.MaxValue;
 }

@@ -87,9 +87,9 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
     private static void RefuseNonFile(string path)
     {
         if (Directory.Exists(path)) throw new VideoException(path, "is a folder, not a video file");
-        if (!File.Exists(path)) throw new VideoException(path, "no such file");
-        if (new FileInfo(path) is { Length: 0, Attributes: var attributes } && !attributes.HasFlag(FileAttributes.ReparsePoint))
-            throw new VideoException(path, "the file is empty");
+        var file = LinkedFile.Find(path) ?? throw new VideoException(path, "no such file");
+        // To open a pipe would wait for whoever writes into it.
+        if (file.Length == 0) throw new VideoException(path, "the file is empty, or is a pipe or a device");
     }
 
     private static JsonElement Stream(JsonDocument answer, string path) =>

@@ -47,6 +47,14 @@ public sealed class VideoFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_that_cannot_be_read_is_named()
+    {
+        var closed = new List<string>();
+        Assert.Empty(VideoFolder.Walk(folder.File("absent"), closed.Add));
+        Assert.Equal([folder.File("absent")], closed);
+    }
+
+    [Fact]
     public void Of_two_of_one_name_the_first_is_taken()
     {
         folder.Write("b/v.avi", "");

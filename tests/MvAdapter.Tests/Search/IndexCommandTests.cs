@@ -64,6 +64,8 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
         Add("--clip", clip.Checkpoint);
         File.Delete(target);
         Assert.Contains("link.mp4", Run("verify").Succeeds(3).Error, StringComparison.Ordinal);
+        File.CreateSymbolicLink(target, Path.Combine(Videos, "link.mp4"));   // a circle
+        Assert.Contains("the file is gone", Run("verify").Succeeds(3).Error, StringComparison.Ordinal);
         Assert.Contains("1 of 2 videos", Run("prune").Succeeds().Output, StringComparison.Ordinal);
     }
 

@@ -167,6 +167,8 @@ public sealed class MovHeaderTests : IDisposable
         File.CreateSymbolicLink(folder.File("pipe.mp4"), folder.File("pipe"));
         Assert.Null(MovHeader.Read(folder.File("pipe")));
         Assert.Null(MovHeader.Read(folder.File("pipe.mp4")));
+        foreach (var name in new[] { "pipe", "pipe.mp4" })
+            Assert.Contains("a pipe", Assert.Throws<VideoException>(() => new VideoProbe(new VideoDecoderOptions()).Read(folder.File(name), default)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
