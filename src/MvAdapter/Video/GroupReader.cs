@@ -24,7 +24,9 @@ internal sealed class GroupReader(VideoDecoder decoder, FrameSampling sampling, 
             try
             {
                 var pass = decoder.Pass(clips[place], sampling, cancellation);
-                if ((pixels += pass.Pixels) <= PixelsTogether) passes.Add((place, pass));
+                if (pixels + pass.Pixels > PixelsTogether) continue;
+                pixels += pass.Pixels;
+                passes.Add((place, pass));
             }
             catch (VideoException error)
             {
