@@ -70,7 +70,7 @@ public sealed class ClipModel : IDisposable
     /// <summary>
     /// Whether a parameter is the weight of a product, which may be stored in bfloat16: the blocks' projections and the two
     /// projections into the joint space. The rest stays float32; so does the patch convolution, less than a hundredth of the
-    /// work, since all that bfloat16 costs an embedding it costs there (docs/performance.md).
+    /// work, since almost all that bfloat16 costs an embedding it costs there (docs/performance.md).
     /// </summary>
     public static bool IsProductWeight(string name) =>
         (name.Contains(".resblocks.", StringComparison.Ordinal) && !name.Contains(".adapter.", StringComparison.Ordinal)

@@ -160,7 +160,7 @@ public sealed class VideoReader
             var found = Array.ConvertAll(clips, clip => find(clip));
             var read = new Queue<VideoFrames?>(groups.Read([.. clips.Where((_, place) => found[place] is null)], end));
             for (var place = 0; place < clips.Length; place++)
-                add(found[place] ?? (read.Dequeue() is { } frames ? keep(frames) : ReadOne(clips[place], end)));
+                add(found[place] ?? (read.Dequeue() is { } frames ? keep(frames) : keep(Read(clips[place], end))));
         }
     }
 }
