@@ -14,7 +14,7 @@ public sealed class MvAdapterFixtureTests
 {
     public static TheoryData<string> Cases => Fixtures.Names("mv_adapter");
 
-    [SkippableTheory, MemberData(nameof(Cases))]
+    [Theory, MemberData(nameof(Cases))]
     public void Forward_is_the_published_codes(string name)
     {
         using var fixture = new Fixture(name);
@@ -29,7 +29,7 @@ public sealed class MvAdapterFixtureTests
         fixture.Expected.AssertClose("loss", ContrastiveLoss.Of(logits).View(1), 1e-4);
     }
 
-    [SkippableTheory, MemberData(nameof(Cases))]
+    [Theory, MemberData(nameof(Cases))]
     public void Gradients_are_the_published_codes(string name)
     {
         using var fixture = new Fixture(name);
@@ -42,7 +42,7 @@ public sealed class MvAdapterFixtureTests
             gradients.AssertClose(AdapterFile.ToPublished(parameter), value.Grad ?? Tensor.Zeros([.. value.Shape]), 1e-6, 1e-3);
     }
 
-    [SkippableTheory, MemberData(nameof(Cases))]
+    [Theory, MemberData(nameof(Cases))]
     public void Four_steps_of_training_are_the_published_codes(string name)
     {
         using var fixture = new Fixture(name);

@@ -113,7 +113,7 @@ public sealed class SafetensorsTests : IDisposable
         HostileInput.Check(File.ReadAllBytes(path), file => Safetensors.Read(file), cases: 1000);
     }
 
-    [SkippableFact]
+    [Fact]
     [Trait("Category", "Fixtures")]
     public void A_published_file_is_read()
     {

@@ -61,7 +61,7 @@ public sealed class BenchTests : IDisposable
         Assert.True(indexing.GetProperty("peak_memory_bytes").GetInt64() > 300_000_000);
     }
 
-    [SkippableFact]
+    [Fact]
     public void Captions_cut_to_their_length_have_the_embeddings_of_padded_ones()
     {
         var captions = folder.Write("captions.txt", "a dog runs\na man plays a guitar on a stage while people listen\ncooking\n");

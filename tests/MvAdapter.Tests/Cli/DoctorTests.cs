@@ -37,21 +37,21 @@ public sealed class DoctorTests : IDisposable
             Assert.Contains("\n" + row, result.Output, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_reference_BLAS_is_found_out()
     {
-        Skip.IfNot(Directory.Exists(ReferenceBlas), "Debian's reference BLAS is not installed");
-        Skip.IfNot(Report().GetProperty("blas_file").GetString()?.Contains("openblas", StringComparison.Ordinal) == true, "this libtorch does not take its BLAS from Debian");
+        Assert.SkipUnless(Directory.Exists(ReferenceBlas), "Debian's reference BLAS is not installed");
+        Assert.SkipUnless(Report().GetProperty("blas_file").GetString()?.Contains("openblas", StringComparison.Ordinal) == true, "this libtorch does not take its BLAS from Debian");
         var report = Report(("LD_LIBRARY_PATH", ReferenceBlas));
         Assert.Equal("reference BLAS", report.GetProperty("blas").GetString());
         Assert.Contains("apt-get install libopenblas0-openmp", report.GetProperty("advice").ToString(), StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public void OpenBLAS_takes_kernels_that_use_what_the_processor_has()
     {
-        Skip.IfNot(System.Runtime.Intrinsics.X86.Avx2.IsSupported, "the processor has no AVX2");
-        Skip.If(Report().GetProperty("blas_kernels").GetString() is null, "libtorch multiplies by another library than OpenBLAS");
+        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Avx2.IsSupported, "the processor has no AVX2");
+        Assert.SkipWhen(Report().GetProperty("blas_kernels").GetString() is null, "libtorch multiplies by another library than OpenBLAS");
         // What a young processor gets when OpenBLAS is left alone.
         Assert.DoesNotContain("Prescott", Report().GetProperty("blas_kernels").GetString(), StringComparison.OrdinalIgnoreCase);
         Assert.Equal("Haswell", Report(("OPENBLAS_CORETYPE", "Haswell")).GetProperty("blas_kernels").GetString(), ignoreCase: true);

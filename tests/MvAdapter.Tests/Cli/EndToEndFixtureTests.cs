@@ -14,7 +14,7 @@ public sealed class EndToEndFixtureTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("openai", "fp32", 0.9999, 0.999)]
     [InlineData("huggingface", "fp32", 0.9999, 0.999)]
     [InlineData("openai", "bf16", 0.999, 0.999)]
@@ -26,7 +26,7 @@ public sealed class EndToEndFixtureTests : IDisposable
         AssertAlike("video_embeddings", Expected["video_embeddings"], written["video_embeddings"], videos);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("openai")]
     [InlineData("huggingface")]
     public void Without_the_adapter_texts_are_zero_shot_CLIPs(string form) =>

@@ -175,7 +175,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
         Assert.Contains("Try a smaller learning rate", Assert.Single(result.Error.Split('\n'), line => line.StartsWith("error: step ", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_full_disk_is_one_line_and_the_last_checkpoint_survives()
     {
         // Larger than all checkpoints and logs of some steps, smaller than what is to come.

@@ -7,7 +7,7 @@ namespace MvAdapter.Tests.Clip;
 [Trait("Category", "Fixtures")]
 public sealed class ClipFixtureTests
 {
-    [SkippableFact]
+    [Fact]
     public void Image_and_text_features_are_the_published_codes()
     {
         using var clip = ClipCheckpoint.Load(Fixtures.Find("clip/backbone.safetensors"));

@@ -8,7 +8,7 @@ public sealed class ImageProcessorFixtureTests
 {
     public static TheoryData<string> Pictures => Fixtures.Names("preprocess", "*.png");
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Pictures))]
     public void Equals_the_published_preprocessing(string picture)
     {

@@ -8,7 +8,7 @@ namespace MvAdapter.Tests.Datasets;
 [Trait("Category", "Fixtures")]
 public sealed class RealFileTests
 {
-    [SkippableFact]
+    [Fact]
     public void MsrVtt_1k_A_lists_a_thousand_pairs()
     {
         var folder = Path.GetDirectoryName(Fixtures.Data("msrvtt/MSRVTT_JSFUSION_test.csv"))!;
@@ -25,7 +25,7 @@ public sealed class RealFileTests
         Assert.NotNull(dataset.MissingSummary);
     }
 
-    [SkippableFact]
+    [Fact]
     public void DiDeMo_s_test_list_has_one_paragraph_a_video()
     {
         var path = Fixtures.Data("didemo/test_data.json");

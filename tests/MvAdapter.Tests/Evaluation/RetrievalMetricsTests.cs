@@ -17,7 +17,7 @@ public sealed class RetrievalMetricsTests
         from values in Gen.Choose(-4, 4).Select(i => i / 4f).ArrayOf((videos + extra) * videos)
         select (new SimilarityMatrix(videos + extra, videos, values), Enumerable.Range(0, videos).Concat(others).ToArray());
 
-    [SkippableFact]
+    [Fact]
     [Trait("Category", "Fixtures")]
     public void Agrees_with_the_published_code()
     {

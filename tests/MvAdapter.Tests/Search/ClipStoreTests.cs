@@ -17,7 +17,7 @@ public abstract class ClipStoreTests
     /// <summary>Empties the store.</summary>
     protected abstract void Clear();
 
-    [SkippableFact]
+    [Fact]
     public void A_collection_remembers_its_model()
     {
         var model = RandomClips.Model();
@@ -34,7 +34,7 @@ public abstract class ClipStoreTests
             again.Collections().Select(collection => collection.Model));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Vectors_of_another_model_are_refused_with_both_named()
     {
         using var store = Open();
@@ -53,7 +53,7 @@ public abstract class ClipStoreTests
         Assert.Equal(0, store.Info(collection).Clips);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
     [InlineData(0f)]
@@ -71,7 +71,7 @@ public abstract class ClipStoreTests
         Assert.Null(store.FindVideo(collection, "/a.mp4"));
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_video_replaces_all_that_was_kept_for_its_path()
     {
         using var store = Open();
@@ -97,7 +97,7 @@ public abstract class ClipStoreTests
         Assert.Empty(store.Verify());
     }
 
-    [SkippableFact]
+    [Fact]
     public void What_is_removed_is_found_no_more()
     {
         using var store = Open();
@@ -119,7 +119,7 @@ public abstract class ClipStoreTests
         Assert.Empty(store.Verify());
     }
 
-    [SkippableFact]
+    [Fact]
     public void What_another_process_commits_is_seen_by_the_next_search()
     {
         using var writer = Open();
@@ -142,7 +142,7 @@ public abstract class ClipStoreTests
         Assert.Equal(["/c.mp4"], Found());
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_moved_video_is_found_by_its_content_and_keeps_its_clips()
     {
         using var store = Open();
@@ -160,7 +160,7 @@ public abstract class ClipStoreTests
         Assert.Empty(store.Verify());
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("/videos/it's \"quoted\".mp4")]
     [InlineData("/videos/two\nlines\r\t.mp4")]
     [InlineData("/videos/'; DROP TABLE videos; --.mp4")]
@@ -178,7 +178,7 @@ public abstract class ClipStoreTests
         Assert.Empty(store.Verify());
     }
 
-    [SkippableFact]
+    [Fact]
     public void Videos_come_in_the_order_of_their_paths_however_many()
     {
         using var store = Open();
@@ -189,7 +189,7 @@ public abstract class ClipStoreTests
         Assert.Equal(paths.Order(StringComparer.Ordinal), store.Videos(collection).Select(video => video.Entry.Path));
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_filter_looks_at_what_it_names()
     {
         using var store = Open();
@@ -216,7 +216,7 @@ public abstract class ClipStoreTests
         Assert.Equal("", Found(new ClipFilter { Tag = "dog" }));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Search_finds_what_looking_at_every_clip_would()
     {
         var cases = from seed in Gen.Choose(0, int.MaxValue)

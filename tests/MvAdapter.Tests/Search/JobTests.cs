@@ -27,7 +27,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         server.Execute("postgres", $"DROP DATABASE {database} WITH (FORCE)");
     }
 
-    [SkippableFact]
+    [Fact]
     public void Each_job_is_given_to_one_worker()
     {
         queue.Add(Enumerable.Range(0, 200).Select(i => $"/{i}.mp4"));
@@ -43,7 +43,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         Assert.Equal(200, queue.Count()[JobState.Taken]);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_worker_that_slept_past_its_lease_stores_nothing()
     {
         queue.Add(["/a.mp4"]);
@@ -64,7 +64,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         Assert.Equal(1, queue.Count()[JobState.Done]);
     }
 
-    [SkippableFact]
+    [Fact]
     public void What_fails_is_tried_again_and_then_given_up()
     {
         queue.Add(["/a.mp4", "/b.mp4"]);
@@ -94,7 +94,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         Assert.Equal(1, queue.TakeFresh("worker", Options)!.Attempt);
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_wait_after_a_failure_doubles()
     {
         var options = Options with { RetryAfter = TimeSpan.FromSeconds(100), Attempts = 100 };
@@ -110,7 +110,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void What_is_given_back_counts_as_not_taken()
     {
         queue.Add(["/a.mp4"]);
@@ -118,7 +118,7 @@ public sealed class JobTests : IClassFixture<PostgresServer>, IDisposable
         Assert.Equal(1, queue.TakeFresh("worker", Options)!.Attempt);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_queue_needs_PostgreSQL()
     {
         using var folder = new TemporaryFolder();

@@ -23,7 +23,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
 
     protected override void Clear() => server.Execute(database, "DROP SCHEMA IF EXISTS mvadapter CASCADE");
 
-    [SkippableFact]
+    [Fact]
     public void What_cannot_be_opened_is_told_in_one_line_without_the_password()
     {
         Refuses("postgres:me:geheim@localhost", "must look like");
@@ -54,7 +54,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Another_version_of_schema_or_pgvector_is_refused()
     {
         Open().Dispose();
@@ -64,7 +64,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         Refuses(Address, "pgvector 0.5.1, and 0.8 is needed");
     }
 
-    [SkippableFact]
+    [Fact]
     public void Many_that_make_the_index_at_once_make_one()
     {
         Parallel.For(0, 8, _ =>
@@ -77,7 +77,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         Assert.Equal(1L, server.Ask(database, "SELECT count(*) FROM mvadapter.version"));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Two_databases_know_nothing_of_each_other()
     {
         var second = server.NewDatabase();
@@ -95,7 +95,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Verify_names_each_fault()
     {
         using var store = Open();
@@ -113,7 +113,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         Assert.Equal(3, faults.Count);
     }
 
-    [SkippableFact]
+    [Fact]
     public void Large_collections_are_searched_by_their_index_and_filters_still_give_as_many()
     {
         using var store = (PostgresStore)Open();

@@ -24,7 +24,7 @@ public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDispos
 
     public void Dispose() => folder.Dispose();
 
-    [SkippableFact]
+    [Fact]
     public void Four_workers_index_every_video_once()
     {
         MakeVideos();
@@ -42,7 +42,7 @@ public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDispos
         Assert.Equal(1, Jobs().GetProperty("ready").GetInt32());
     }
 
-    [SkippableFact]
+    [Fact]
     public void Killed_workers_and_a_killed_server_lose_nothing()
     {
         const int kills = 20;

@@ -20,7 +20,7 @@ public sealed class SearchRankTests(TinyClip clip) : IDisposable
         Agrees(Path.Combine(Fixtures.Repository, "assets", "moving-shapes-clip"), folder.File("shapes"), folder.File("shapes/captions.jsonl"));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Ranks_agree_with_eval_on_real_videos()
     {
         string[] captions = ["a man is riding a bike", "a woman is talking", "the dog is running"];

@@ -94,7 +94,7 @@ public sealed class SqliteStoreTests : ClipStoreTests, IDisposable
         Assert.Equal(3, faults.Count);
     }
 
-    [SkippableFact]
+    [Fact]
     public void On_a_disk_that_cannot_be_written_an_index_can_be_asked()
     {
         using var disk = SmallDisk.Mount(folder.File("disk"), 8);

@@ -10,7 +10,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
 {
     private const string Films = "document.querySelectorAll('.film').length";
 
-    [SkippableFact]
+    [Fact]
     public async Task Words_find_clips_and_the_address_is_the_query()
     {
         await using var browser = await Browser.Open();
@@ -39,7 +39,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         Assert.Empty(browser.Complaints);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_keyboard_reaches_everything()
     {
         await using var browser = await Browser.Open();
@@ -65,7 +65,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         Assert.Empty(browser.Complaints);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_clip_plays_from_its_second_while_it_is_pointed_at()
     {
         await using var browser = await Browser.Open();
@@ -88,7 +88,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         Assert.Empty(browser.Complaints);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_video_that_is_dropped_finds_clips_like_it()
     {
         await using var browser = await Browser.Open();
@@ -114,7 +114,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
             """);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_server_with_keys_asks_for_one_and_then_shows_clips()
     {
         using var folder = new TemporaryFolder();
@@ -134,7 +134,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         Assert.Empty(browser.Complaints);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_empty_index_says_how_to_fill_it()
     {
         using var folder = new TemporaryFolder();
@@ -148,7 +148,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await browser.Picture("empty-phone");
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(1280, 860, false)]
     [InlineData(1280, 860, true)]
     [InlineData(390, 844, false)]

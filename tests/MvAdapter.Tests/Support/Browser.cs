@@ -37,7 +37,7 @@ internal sealed class Browser : IAsyncDisposable
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':');
         var program = Names.SelectMany(name => folders.Select(folder => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
-        Skip.If(program is null, "there is no Chromium here: apt-get install chromium");
+        Assert.SkipWhen(program is null, "there is no Chromium here: apt-get install chromium");
         var browser = new Browser(program!);
         try
         {

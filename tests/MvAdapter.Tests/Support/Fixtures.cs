@@ -26,7 +26,7 @@ public static class Fixtures
     public static string Find(string item)
     {
         var path = TryFind(item);
-        Skip.If(path is null, $"fixture {item} is in none of: {string.Join(", ", Roots)}");
+        Assert.SkipWhen(path is null, $"fixture {item} is in none of: {string.Join(", ", Roots)}");
         return path!;
     }
 
@@ -63,7 +63,7 @@ public static class Fixtures
     {
         var all = candidates.ToList();
         var path = all.FirstOrDefault(File.Exists);
-        Skip.If(path is null, $"{what} is in none of: {string.Join(", ", all)}");
+        Assert.SkipWhen(path is null, $"{what} is in none of: {string.Join(", ", all)}");
         return path!;
     }
 

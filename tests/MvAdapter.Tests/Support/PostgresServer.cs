@@ -26,7 +26,7 @@ public sealed class PostgresServer : IDisposable
     private string Process => File.ReadLines(folder.File("server/cluster/postmaster.pid")).First();
 
     /// <summary>Skips the test where there is no such server, with the reason.</summary>
-    public void Require() => Skip.If(unavailable is not null, $"no PostgreSQL for tests: {unavailable}");
+    public void Require() => Assert.SkipWhen(unavailable is not null, $"no PostgreSQL for tests: {unavailable}");
 
     /// <summary>The address of a database, with other users, passwords and so on where given.</summary>
     public string Address(string database, string? user = null, string? password = null)

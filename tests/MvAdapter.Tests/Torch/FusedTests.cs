@@ -14,7 +14,7 @@ public sealed class FusedTests : IDisposable
     private readonly ParameterSet parameters = new();
     private int blocks;
 
-    public FusedTests() => Skip.IfNot(Fused.Available, "the native library is built without oneDNN");
+    public FusedTests() => Assert.SkipUnless(Fused.Available, "the native library is built without oneDNN");
 
     public void Dispose()
     {
@@ -26,7 +26,7 @@ public sealed class FusedTests : IDisposable
     }
 
     // Rows that fill the last part of an MLP or do not; one alone; widths that no vector divides.
-    [SkippableTheory]
+    [Theory]
     [InlineData(1, 1, 8, 1)]
     [InlineData(3, 7, 24, 2)]
     [InlineData(5, 197, 64, 4)]
@@ -41,7 +41,7 @@ public sealed class FusedTests : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_block_in_bfloat16_is_as_near_to_float32_as_the_plain_one()
     {
         var x = Tensor.RandN([4, 50, 128], generator);
@@ -50,7 +50,7 @@ public sealed class FusedTests : IDisposable
         Assert.InRange(Distance(fused, exact), 0, 1.2 * Distance(plain, exact));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Wrong_shapes_are_named()
     {
         var x = Tensor.Ones([2, 3, 12]);
@@ -59,7 +59,7 @@ public sealed class FusedTests : IDisposable
     }
 
     // Lengths around the queries that are scored at once and widths around whole vectors; a width of its own for what is padded.
-    [SkippableTheory]
+    [Theory]
     [InlineData(1, 1, 4, 1)]
     [InlineData(2, 31, 64, 2)]
     [InlineData(2, 48, 12, 3)]
@@ -78,10 +78,10 @@ public sealed class FusedTests : IDisposable
         }
     });
 
-    [SkippableFact]
+    [Fact]
     public void Libtorchs_own_fused_attention_is_the_plain_one()
     {
-        Skip.IfNot(Functional.HasScaledDotProductAttention, "this libtorch has none");
+        Assert.SkipUnless(Functional.HasScaledDotProductAttention, "this libtorch has none");
         var qkv = Tensor.RandN([2, 30, 96], generator);
         var parts = qkv.View(2, 30, 3, 2, 16).Permute(2, 0, 3, 1, 4);
         foreach (var mask in new[] { null, Infinite(30), Keys(2, 30) })
@@ -91,7 +91,7 @@ public sealed class FusedTests : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Attention_of_bfloat16_is_that_of_its_values()
     {
         var qkv = Tensor.RandN([2, 50, 96], generator).To(DType.BFloat16);
@@ -100,7 +100,7 @@ public sealed class FusedTests : IDisposable
         Assert.InRange(Distance(Fused.Attention(qkv, 2, null).To(DType.Float32), exact), 0, exact.Abs().Max().ToDouble() / 256);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(1, 3)]
     [InlineData(5, 7)]
     [InlineData(300, 64)]
@@ -134,7 +134,7 @@ public sealed class FusedTests : IDisposable
             Assert.InRange(Distance(ours!, theirs!), 0, 0.01 * (1 + theirs!.Abs().Max().ToDouble()));
     });
 
-    [SkippableFact]
+    [Fact]
     public void Gradients_in_bfloat16_are_near_those_of_float32() => Recording(() =>
     {
         var x = Tensor.RandN([4, 50, 128], generator);
@@ -145,7 +145,7 @@ public sealed class FusedTests : IDisposable
         Assert.InRange(Distance(half, exact), 1e-6, 0.02 * exact.Abs().Max().ToDouble());
     });
 
-    [SkippableFact]
+    [Fact]
     public void Attention_refuses_what_are_no_heads_and_a_mask_of_another_length()
     {
         Assert.Contains("heads", Assert.Throws<TorchException>(() => Fused.Attention(Tensor.Ones([1, 2, 12]), 5, null)).Message, StringComparison.Ordinal);
@@ -154,7 +154,7 @@ public sealed class FusedTests : IDisposable
     }
 
     // What trains of a block is its biases, and its input depends on what trained before it.
-    [SkippableTheory]
+    [Theory]
     [InlineData(1, 1, 8, 1, true)]
     [InlineData(5, 197, 64, 4, true)]
     [InlineData(2, 1024, 16, 2, true)]
@@ -177,7 +177,7 @@ public sealed class FusedTests : IDisposable
             Assert.InRange(Distance(fused, plain), 0, 2e-5 * (1 + plain.Abs().Max().ToDouble()));
     });
 
-    [SkippableFact]
+    [Fact]
     public void They_serve_unless_a_weight_trains()
     {
         Assert.True(Fused.Serves(Tensor.Ones([1])));

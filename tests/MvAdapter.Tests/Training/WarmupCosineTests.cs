@@ -6,7 +6,7 @@ namespace MvAdapter.Tests.Training;
 
 public sealed class WarmupCosineTests
 {
-    [SkippableFact]
+    [Fact]
     [Trait("Category", "Fixtures")]
     public void Agrees_with_the_published_code()
     {

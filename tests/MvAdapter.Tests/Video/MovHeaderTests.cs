@@ -46,7 +46,7 @@ public sealed class MovHeaderTests : IDisposable
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("video7348.mp4")]
     [InlineData("video8914.mp4")]
     [InlineData("video9348.mp4")]
