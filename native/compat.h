@@ -1,6 +1,7 @@
 // What differs between libtorch 1.13 and 2.11, in one place.
 #pragma once
 #include <ATen/autocast_mode.h>
+#include <c10/util/Exception.h>
 #include <torch/version.h>
 
 #define MVT_TORCH_AT_LEAST(major, minor) \
@@ -36,5 +37,29 @@ inline void set_autocast(at::DeviceType device, AutocastState state) {
   }
 }
 #endif
+
+#if MVT_TORCH_AT_LEAST(2, 0)
+namespace warnings = c10::WarningUtils;
+#else
+namespace warnings = c10::Warning;
+#endif
+
+// Hears what libtorch warns of on the thread that made it, for as long as it lives.
+class WarningListener : private c10::WarningHandler {
+ public:
+  WarningListener() : before_(warnings::get_warning_handler()) { warnings::set_warning_handler(this); }
+  ~WarningListener() override { warnings::set_warning_handler(before_); }
+
+ private:
+#if MVT_TORCH_AT_LEAST(2, 0)
+  void process(const c10::Warning& warning) override { heard(warning.msg()); }
+#else
+  void process(const c10::SourceLocation&, const std::string& message, const bool) override { heard(message); }
+#endif
+  virtual void heard(const std::string& message) = 0;
+
+  c10::WarningHandler* before_;
+  warnings::WarnAlways always_;  // and not only the first time
+};
 
 }  // namespace mvt

@@ -95,3 +95,16 @@ MVT_API int mvt_cuda_synchronize(int64_t index);
 MVT_API int mvt_cuda_memory(int64_t index, int64_t* allocated, int64_t* peak, int64_t* total);
 MVT_API int mvt_cuda_reset_peak(int64_t index);
 MVT_API int mvt_cuda_empty_cache(void);
+
+// ---- looking on (observe.cpp) ----
+typedef enum { MVT_WAITS = 1, MVT_VARYING = 2 } mvt_watch;
+// From now on this thread's waits for a GPU, or its operators whose results may vary from run to run, are noted. 0 ends it.
+MVT_API int mvt_watch_for(int64_t kinds);
+// What was noted since mvt_watch_for, a line each; valid until the thread's next call. The watch goes on.
+MVT_API int mvt_watched(const char** lines);
+// Times every operator, those of the backward pass too, by the clock or by the GPU's own events, until mvt_profile_end.
+MVT_API int mvt_profile_begin(int64_t device);
+// "name<tab>calls<tab>seconds" a line, seconds without those of operators called inside; valid until the thread's next call.
+MVT_API int mvt_profile_end(const char** lines);
+// float32 products and convolutions on a GPU may round their inputs to 10 bits (TF32). Off at the start, other than in libtorch.
+MVT_API int mvt_allow_tf32(int value);
