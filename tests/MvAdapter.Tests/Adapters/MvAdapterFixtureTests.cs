@@ -57,18 +57,42 @@ public sealed class MvAdapterFixtureTests
             expected.AssertClose(AdapterFile.ToPublished(parameter), value, 1e-4);
     }
 
+    // See the same of CLIP's features. A gradient has twice the products behind it; of a parameter that hardly matters to the loss, most is noise.
+    [Theory, MemberData(nameof(Cases))]
+    public void In_bfloat16_embeddings_and_gradients_are_alike(string name)
+    {
+        using var fixture = new Fixture(name, DType.BFloat16);
+        using var scope = new TensorScope();
+        using (new InferenceMode())
+        {
+            var (_, videos, texts, _) = fixture.Forward();
+            fixture.Expected.AssertAlike("video_embeddings", videos, 0.999);
+            fixture.Expected.AssertAlike("text_embeddings", texts, 0.999);
+        }
+        using var step = fixture.CreateStep();
+        fixture.Accumulate(step);
+        var gradients = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/gradients.safetensors"));
+        var (dot, ours, theirs) = (0.0, 0.0, 0.0);
+        foreach (var (parameter, value) in fixture.Model.TrainableParameters())
+        {
+            foreach (var (a, b) in (value.Grad ?? Tensor.Zeros([.. value.Shape])).ToFloats().Zip(gradients.Values(AdapterFile.ToPublished(parameter))))
+                (dot, ours, theirs) = (dot + (double)a * b, ours + (double)a * a, theirs + (double)b * b);
+        }
+        Assert.True(dot / Math.Sqrt(ours * theirs) > 0.99, $"the cosine of all gradients is {dot / Math.Sqrt(ours * theirs)}");
+    }
+
     /// <summary>One folder of mv_adapter: the tiny CLIP with its adapter, and a batch.</summary>
     private sealed class Fixture : IDisposable
     {
         private readonly ClipModel clip;
 
-        public Fixture(string name)
+        public Fixture(string name, DType precision = DType.Float32)
         {
             var configPath = Fixtures.Find($"mv_adapter/{name}/config.json");
             Config = JsonDocument.Parse(File.ReadAllText(configPath)).RootElement;
             Inputs = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/inputs.safetensors"));
             Expected = new StoredTensors(Fixtures.Find($"mv_adapter/{name}/expected.safetensors"));
-            clip = ClipCheckpoint.Load(Fixtures.Find("clip/backbone.safetensors"));
+            clip = ClipCheckpoint.Load(Fixtures.Find("clip/backbone.safetensors"), TestDevice.Current, precision);
             Model = AdapterCheckpoint.Load(Fixtures.Find($"mv_adapter/{name}/adapter.safetensors"), clip,
                 MvAdapterConfig.FromJson(File.ReadAllText(configPath), configPath));
         }

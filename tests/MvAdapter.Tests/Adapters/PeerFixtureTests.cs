@@ -31,7 +31,7 @@ public sealed class PeerFixtureTests
         var y = peer.Delta(x);
         var count = (int)y.ElementCount;
         var linspace = Enumerable.Range(0, count).Select(i => (float)(-1 + 2.0 * i / (count - 1))).ToArray();
-        y.Backward(Tensor.From(linspace, [.. y.Shape]));
+        y.Backward(Tensor.From(linspace, [.. y.Shape]).To(TestDevice.Current));
         peer.Numbers.AssertClose("grad_x", x.Grad!, 1e-4);
         foreach (var (parameter, value) in peer.Parameters.Items) peer.Numbers.AssertClose("grad." + parameter, value.Grad!, 1e-4);
     }

@@ -46,7 +46,7 @@ public sealed class EndToEndFixtureTests : IDisposable
         string[] limits = ["--frames", $"{config.RootElement.GetProperty("frames")}", "--words", $"{config.RootElement.GetProperty("words")}"];
         var texts = folder.Write("texts.json", JsonSerializer.Serialize(Strings("texts")));
         var output = folder.File("out.safetensors");
-        CommandLine.Run(["embed", .. clip, "--videos", .. Strings("videos").Select(Fixtures.Clip), "--texts", texts, .. limits, "--output", output, .. options])
+        CommandLine.Run(["embed", .. clip, "--videos", .. Strings("videos").Select(Fixtures.Clip), "--texts", texts, .. limits, "--output", output, "--device", $"{TestDevice.Current}", .. options])
             .Succeeds();
         return Safetensors.Read(output).Tensors;
     }

@@ -31,8 +31,10 @@ public static class CommandLine
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    // By its path, so that a test may change PATH.
-    private static readonly string Host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
+    // A published copy has a program of its own. The host by its path, so that a test may change PATH.
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "MvAdapter.Cli.dll");
+    private static readonly bool Published = File.Exists(Path.Combine(AppContext.BaseDirectory, "libcoreclr.so"));
+    private static readonly string Host = Published ? Path.ChangeExtension(Program, null) : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
         ?? (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "dotnet")).First(File.Exists);
 
     /// <summary>Runs a command to its end.</summary>
@@ -48,7 +50,7 @@ public static class CommandLine
     /// <summary>Starts a command.</summary>
     public static Process Start(string[] arguments, string? folder = null, (string Name, string Value)[]? environment = null)
     {
-        var start = new ProcessStartInfo(Host, [Path.Combine(AppContext.BaseDirectory, "MvAdapter.Cli.dll"), .. arguments])
+        var start = new ProcessStartInfo(Host, Published ? arguments : [Program, .. arguments])
         {
             WorkingDirectory = folder ?? "",
             RedirectStandardInput = true,

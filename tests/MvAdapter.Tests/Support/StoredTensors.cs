@@ -12,8 +12,20 @@ public sealed class StoredTensors(string path)
 
     public float[] Values(string name) => tensors[name].ToFloats();
 
-    /// <summary>The tensor in its own type; freed by the caller's scope.</summary>
-    public Tensor this[string name] => Tensor.FromBytes(tensors[name].Data.Span, tensors[name].DType, tensors[name].Shape);
+    /// <summary>The tensor in its own type, on the tests' device; freed by the caller's scope.</summary>
+    public Tensor this[string name] => Tensor.FromBytes(tensors[name].Data.Span, tensors[name].DType, tensors[name].Shape).To(TestDevice.Current);
+
+    /// <summary>Every row points where it should: its cosine to the expected one exceeds <paramref name="least"/>.</summary>
+    public void AssertAlike(string name, Tensor actual, double least)
+    {
+        Assert.Equal(tensors[name].Shape, actual.Shape);
+        var width = (int)actual.Shape[^1];
+        Assert.All(Values(name).Chunk(width).Zip(actual.ToFloats().Chunk(width)), (pair, row) =>
+        {
+            var cosine = System.Numerics.Tensors.TensorPrimitives.CosineSimilarity<float>(pair.First, pair.Second);
+            Assert.True(cosine > least, $"{name}[{row}]: cosine {cosine}");
+        });
+    }
 
     /// <summary>Every element lies within <paramref name="absolute"/> + <paramref name="relative"/> |expected|.</summary>
     public void AssertClose(string name, Tensor actual, double absolute, double relative = 0)
