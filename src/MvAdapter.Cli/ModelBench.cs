@@ -25,20 +25,23 @@ internal static class ModelBench
             """);
         var clip = new Option<string>("--clip") { Description = string.Join(", ", ClipConfig.Presets.Keys), DefaultValueFactory = _ => "ViT-B/16", HelpName = "NAME" };
         var videos = new Option<int>("--videos") { Description = "Videos at once", DefaultValueFactory = _ => 4, HelpName = "N" };
+        var captions = new Option<int>("--captions") { Description = "With text: captions at once", DefaultValueFactory = _ => 64, HelpName = "N" };
+        var profile = new Option<bool>("--profile") { Description = "Also say in which operators the time goes" };
         var chunk = new Option<int>("--chunk-size") { Description = "With train: pairs of the batch in memory at once, 0 for all", HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
         var paths = new Option<string?>("--paths") { Description = $"Which ways, separated by commas, where not all: {string.Join(", ", Bench.Names)}", HelpName = "NAMES" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, videos, chunk, repeats, paths, threads, device, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, videos, captions, chunk, repeats, paths, threads, device, profile, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
-            if (parsed.GetValue(videos) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0) throw new UsageException("--videos and --repeats must be at least 1, --chunk-size not negative");
-            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!), Bench.WaysOf(parsed.GetValue(paths)));
+            if (parsed.GetValue(videos) < 1 || parsed.GetValue(captions) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0)
+                throw new UsageException("--videos, --captions and --repeats must be at least 1, --chunk-size not negative");
+            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(captions), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!), Bench.WaysOf(parsed.GetValue(paths)), parsed.GetValue(profile));
             var results = bench.Run(work == "all" ? Works : [work], cancellation);
-            if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, BenchCommand.Json));
+            if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), device = parsed.GetValue(device), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, BenchCommand.Json));
             else foreach (var result in results) Console.WriteLine(result);
             return ExitCode.Success;
         });
@@ -55,20 +58,21 @@ internal static class ModelBench
     /// <summary>One work in one way. Its ratios are to the first way's speed; its memory is that of a process with this model alone.</summary>
     internal sealed record Timing(
         string Work, string Path, double Seconds, double Least, double Most, double Gflops, double ShareOfProducts, long PeakMemoryBytes,
-        double Ratio, double LeastRatio, double MostRatio)
+        double Ratio, double LeastRatio, double MostRatio, double PerSecond, IReadOnlyList<OperatorTime>? Operators)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the first one's speed ({LeastRatio:0.00} to {MostRatio:0.00})");
+            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the first one's speed ({LeastRatio:0.00} to {MostRatio:0.00})")
+            + string.Concat((Operators ?? []).Select(time => string.Create(CultureInfo.InvariantCulture, $"\n  {1e3 * time.Seconds,10:0.00} ms {100 * time.Seconds / Seconds,5:0.0} %  {time.Calls,6} x {time.Name}")));
     }
 
     /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
     private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false);
 
-    private sealed class Bench(ClipConfig clip, int videos, int chunk, int repeats, Device device, IReadOnlyList<Way>? chosen)
+    private sealed class Bench(ClipConfig clip, int videos, int captions, int chunk, int repeats, Device device, IReadOnlyList<Way>? chosen, bool profile)
     {
         private const int Frames = 12;
         private const int Words = 32;
-        private const int Captions = 64;
+        private const int OperatorsShown = 20;
         private static readonly DType[] Types = [DType.Float32, DType.BFloat16];
         private static readonly Way[] Ways = [new("plain fp32", DType.Float32, false), new("fp32", DType.Float32, true), new("bf16", DType.BFloat16, true)];
         private static readonly Way[] TrainingWays = [.. Ways, new("fp32, recompute", DType.Float32, true, true), new("bf16, recompute", DType.BFloat16, true, true)];
@@ -96,13 +100,14 @@ internal static class ModelBench
 
         private IEnumerable<Timing> Measure(string work, CancellationToken cancellation)
         {
-            var possible = work == "train" ? TrainingWays : Ways;
+            // A GPU has no operators of ours: the plain path is the only one in float32.
+            var possible = (work == "train" ? TrainingWays : Ways).Where(way => way.Fused || device.IsCpu).ToArray();
             var ways = chosen is null ? possible : [.. possible.Where(chosen.Contains)];
             if (ways.Length == 0) throw new UsageException($"--paths names no way of {work}");
             using var scope = new TensorScope();
             using var generator = new Generator(0);
-            var pixels = work == "text" ? Tensor.Zeros([0]) : Tensor.RandN([videos, Frames, 3, clip.ImageSize, clip.ImageSize], generator).To(device);
-            var ids = Tokens(work == "train" ? videos : Captions).To(device);
+            var pixels = work == "text" ? Tensor.Zeros([0]) : Tensor.RandN([videos, Frames, 3, clip.ImageSize, clip.ImageSize], generator).Upload(device);
+            var ids = Tokens(work == "train" ? videos : captions).To(device);
             // Memory first, each type's model alone, as in use; it warms up as well.
             var peaks = new long[ways.Length];
             foreach (var type in Types.Where(type => ways.Any(way => way.Type == type)))
@@ -116,18 +121,18 @@ internal static class ModelBench
                     peaks[i] = TorchRuntime.Memory(device).Peak;
                 }
             }
-            var (seconds, products) = Alternate(work, ways, pixels, ids, cancellation);
+            var (seconds, products, operators) = Alternate(work, ways, pixels, ids, cancellation);
             for (var i = 0; i < ways.Length; i++)
             {
                 // The ratio of neighbours in time, whose machine was in one state.
                 var ratios = seconds[0].Zip(seconds[i], (first, other) => first / other).ToList();
                 var gflops = Flop(work) / BenchCommand.Median(seconds[i]) / 1e9;
                 yield return new Timing(work, ways[i].Name, BenchCommand.Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
-                    BenchCommand.Median(ratios), ratios.Min(), ratios.Max());
+                    BenchCommand.Median(ratios), ratios.Min(), ratios.Max(), (work == "text" ? captions : videos) / BenchCommand.Median(seconds[i]), operators?[i]);
             }
         }
 
-        private (List<double>[] Seconds, double Products) Alternate(string work, Way[] ways, Tensor pixels, Tensor ids, CancellationToken cancellation)
+        private (List<double>[] Seconds, double Products, IReadOnlyList<OperatorTime>[]? Operators) Alternate(string work, Way[] ways, Tensor pixels, Tensor ids, CancellationToken cancellation)
         {
             var subjects = Types.Where(type => ways.Any(way => way.Type == type)).ToDictionary(type => type, type => new Subject(work, ModelBench.Model(clip, type, device)));
             try
@@ -139,7 +144,8 @@ internal static class ModelBench
                     foreach (var type in subjects.Keys) products = Math.Max(products, ProductRate.Measure(device, type, cancellation));
                     for (var i = 0; i < ways.Length; i++) seconds[i].Add(Time(ways[i], subjects[ways[i].Type], pixels, ids, cancellation));
                 }
-                return (seconds, products);
+                return (seconds, products, !profile ? null
+                    : [.. ways.Select(way => OperatorProfile.Take(device, () => Time(way, subjects[way.Type], pixels, ids, cancellation)).Take(OperatorsShown).ToList())]);
             }
             finally
             {
@@ -199,7 +205,7 @@ internal static class ModelBench
             var tokens = 1 + clip.Grid * clip.Grid;
             var vision = (double)videos * Frames * clip.VisionLayers * Block(tokens, clip.VisionWidth);
             double Text(int count) => (double)count * clip.TextLayers * Block(Words, clip.TextWidth);
-            return work switch { "encode" => vision, "text" => Text(Captions), _ => 2 * (vision + Text(videos)) };
+            return work switch { "encode" => vision, "text" => Text(captions), _ => 2 * (vision + Text(videos)) };
         }
 
         private static double Block(double tokens, double width) => 2 * (12 * tokens * width * width + 2 * tokens * tokens * width);
