@@ -4,6 +4,7 @@ using MvAdapter.Checkpoints;
 using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Search;
+using MvAdapter.Torch;
 using MvAdapter.Training;
 using MvAdapter.Video;
 
@@ -34,25 +35,26 @@ internal static class DemoCommand
         var seed = new Option<long>("--seed") { Description = "Which videos", HelpName = "S" };
         var seeds = new Option<string>("--seeds") { Description = "Seeds of training, such as 0,1,2: each method is trained with each of them", DefaultValueFactory = _ => "0", HelpName = "S,..." };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
-        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads }) command.Add(option);
+        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
+        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads, device }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             if (parsed.GetValue(steps) < 1) throw new UsageException("--steps must be at least 1");
             if (parsed.GetValue(seed) < 0) throw new UsageException("--seed must not be negative");
             var settings = defaults with { Videos = parsed.GetValue(videos), TestPairs = parsed.GetValue(testPairs), Seed = (ulong)parsed.GetValue(seed) };
-            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), cancellation);
+            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), ModelOptions.ParseDevice(parsed.GetValue(device)!), cancellation);
         });
         return command;
     }
 
-    private static int Run(string folder, MovingShapesSettings settings, int steps, IReadOnlyList<long> seeds, CancellationToken cancellation)
+    private static int Run(string folder, MovingShapesSettings settings, int steps, IReadOnlyList<long> seeds, Device device, CancellationToken cancellation)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
         var clip = FindBackbone();
         var data = Path.Combine(folder, "data");
         MakeDatasetCommand.Make(data, settings, cancellation);
-        var basis = DemoRecipe.Config(clip, data, steps, MachineReport.HasBFloat16Units ? "bf16" : "fp32");
+        var basis = DemoRecipe.Config(clip, data, steps, device.IsCuda || MachineReport.HasBFloat16Units ? "bf16" : "fp32");
         var cache = Path.Combine(folder, "frames");
         int imageSize;
         long parameters;
@@ -61,14 +63,14 @@ internal static class DemoCommand
 
         var outcomes = new List<Outcome>();
         foreach (var seed in seeds)
-            foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, cancellation));
+            foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, device, cancellation));
 
         var page = Path.Combine(folder, "report.html");
         using (var frames = FrameSource.Open(FramePreparation.Reader(basis, imageSize), cache))
         {
             ExperimentPage.Write(page, "MV-Adapter on MovingShapes", DemoRecipe.Introduction(settings), outcomes, basis.Load(Split.Test, strict: true), frames, imageSize, parameters);
         }
-        var index = Index(basis with { Seed = seeds[0] }, folder, cancellation);
+        var index = Index(basis with { Seed = seeds[0] }, folder, device, cancellation);
         Console.WriteLine(ResultTable.From(outcomes.Select(outcome => outcome.Report), parameters).ToText());
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             Order %: given a video, its own caption scores above that of the video played backwards. Averaging frames cannot
@@ -84,7 +86,7 @@ internal static class DemoCommand
         return ExitCode.Success;
     }
 
-    private static Outcome Train(RunConfig config, string folder, string cache, CancellationToken cancellation)
+    private static Outcome Train(RunConfig config, string folder, string cache, Device device, CancellationToken cancellation)
     {
         Terminal.Say($"{config.Method}, seed {config.Seed}:");
         using var bar = Terminal.Begin($"{config.Method} steps", config.Steps);
@@ -92,6 +94,7 @@ internal static class DemoCommand
         {
             Output = folder,
             Cache = cache,
+            Device = device,
             Strict = true,
             OnMessage = message => { bar.Clear(); Terminal.Say("  " + message); },
             OnStep = step => bar.Report(step.Step, string.Create(CultureInfo.InvariantCulture, $"loss {step.Loss:0.000}, {step.VideosPerSecond:0} videos/s")),
@@ -104,11 +107,11 @@ internal static class DemoCommand
     }
 
     // The test videos, whole, by what MV-Adapter has learnt. Nothing is done again for what is there.
-    private static string Index(RunConfig basis, string folder, CancellationToken cancellation)
+    private static string Index(RunConfig basis, string folder, Device device, CancellationToken cancellation)
     {
         var config = DemoRecipe.Methods(basis).Single(config => config.Method == "mv-adapter");
         var run = new RunFolder(new Experiment(folder, new TrainerOptions { Output = folder }).RunFolder(config));
-        var source = new ModelSource(config.Clip) { Adapter = run.Adapter };
+        var source = new ModelSource(config.Clip) { Adapter = run.Adapter, Device = device };
         var path = Path.Combine(folder, "videos.db");
         using var encoder = VideoTextEncoder.Load(source, cancellation: cancellation);
         using var store = ClipStore.Open(path, StoreAccess.Create);

@@ -3,14 +3,20 @@ namespace MvAdapter.Cli;
 /// <summary>Checks an output before hours of work go into it.</summary>
 internal static class OutputPath
 {
-    /// <summary>Refuses a file whose folder does not exist, and a folder in a file's place.</summary>
+    /// <summary>Makes the file's folder, with those above it, and refuses a folder in the file's place.</summary>
     public static void Check(string path)
     {
         if (path.Length == 0) throw new UsageException("--output is empty");
         if (Directory.Exists(path)) throw new UsageException($"--output {TextForMessage.Quote(path)} is a folder; give a file");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path));
-        if (!Directory.Exists(folder))
-            throw new UsageException($"the folder {TextForMessage.Quote(folder ?? path)} does not exist; create it or choose another --output");
+        try
+        {
+            Directory.CreateDirectory(folder!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"the folder {TextForMessage.Quote(folder ?? path)} cannot be made ({TextForMessage.Quote(e.Message)}); choose another --output");
+        }
     }
 
     /// <summary>Refuses a file in a folder's place.</summary>

@@ -44,7 +44,7 @@ internal static class PrepareCommand
             if (parsed.GetValue(imageSize) is not null && parsed.GetValue(clip) is not null) throw new UsageException("give --image-size or --clip, not both");
             if (parsed.GetValue(cache)!.Length == 0) throw new UsageException("--cache is empty");
             var frames = sampling.Sampling(parsed);
-            var parts = Load(parsed.GetValue(dataset)!, parsed.GetValue(annotations)!, parsed.GetValue(videos), parsed.GetValue(splits)!);
+            var parts = Load(parsed.GetValue(dataset)!, parsed.GetValue(annotations)!, parsed.GetValue(videos), parsed.GetValue(splits)!, asked: parsed.GetResult(splits) is { Implicit: false });
             var size = parsed.GetValue(clip) is { } model ? ImageSize(model, cancellation) : parsed.GetValue(imageSize) ?? UsualImageSize;
             var reader = new VideoReader(new ImageProcessor(size), frames);
             using var frameCache = FrameCache.OpenOrCreate(parsed.GetValue(cache)!, frames, size, Terminal.Warn);
@@ -53,11 +53,24 @@ internal static class PrepareCommand
         return command;
     }
 
-    private static List<Dataset> Load(string name, string annotations, string? videos, string splits)
+    // A split that was not asked for by name may be empty.
+    private static List<Dataset> Load(string name, string annotations, string? videos, string splits, bool asked)
     {
         var source = DatasetSource.Find(name);
-        return [.. splits.Split(',').Select(SplitNames.Parse).Distinct()
-            .Select(split => source.Load(new DatasetOptions { Annotations = annotations, Videos = videos, Split = split }))];
+        var parts = new List<Dataset>();
+        EmptySplitException? empty = null;
+        foreach (var split in splits.Split(',').Select(SplitNames.Parse).Distinct())
+        {
+            try
+            {
+                parts.Add(source.Load(new DatasetOptions { Annotations = annotations, Videos = videos, Split = split }));
+            }
+            catch (EmptySplitException e) when (!asked)
+            {
+                empty = e;
+            }
+        }
+        return parts.Count > 0 ? parts : throw empty!;
     }
 
     private static int ImageSize(string clip, CancellationToken cancellation)

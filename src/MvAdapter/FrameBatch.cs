@@ -74,8 +74,8 @@ public sealed record FrameBatch
     /// <summary>/255, minus CLIP's mean, over its standard deviation. uint8 [N, 3, S, S] -> float32.</summary>
     private static Tensor Normalize(Tensor pictures, Device device)
     {
-        var mean = Tensor.From(ImageProcessor.ClipMean.ToArray(), 3, 1, 1).To(device);
-        var deviation = Tensor.From(ImageProcessor.ClipStandardDeviation.ToArray(), 3, 1, 1).To(device);
+        var mean = Tensor.From(ImageProcessor.ClipMean.ToArray(), 3, 1, 1).Upload(device);
+        var deviation = Tensor.From(ImageProcessor.ClipStandardDeviation.ToArray(), 3, 1, 1).Upload(device);
         return (pictures.To(DType.Float32).Contiguous() / 255 - mean) / deviation;
     }
 }

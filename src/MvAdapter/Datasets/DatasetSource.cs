@@ -42,11 +42,13 @@ public sealed class DatasetSource
     public static Dataset Load(string name, DatasetOptions options) => Find(name).Load(options);
 
     /// <summary>Reads the annotations and finds their videos.</summary>
+    /// <exception cref="EmptySplitException">The split has no sample.</exception>
+    /// <exception cref="InvalidFileException">The annotations are missing or malformed, or no video is found.</exception>
     public Dataset Load(DatasetOptions options)
     {
         var annotations = read(options).ToList();
         if (annotations.Count == 0)
-            throw new InvalidFileException(options.Annotations, $"has no sample of the split {options.Split.ToName()}");
+            throw new EmptySplitException(options.Annotations, options.Split.ToName());
         var root = options.Videos ?? (File.Exists(options.Annotations)
             ? Path.GetDirectoryName(Path.GetFullPath(options.Annotations))!
             : options.Annotations);

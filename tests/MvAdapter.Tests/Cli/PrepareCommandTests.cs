@@ -70,6 +70,20 @@ public sealed class PrepareCommandTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_split_that_has_nothing_is_passed_over_unless_it_is_asked_for()
+    {
+        Dataset(1, []);
+        var captions = folder.Write("two.csv", "video,caption,split\n0.mp4,one,train\n0.mp4,two,test\n");
+        string[] arguments = ["prepare", "--dataset", "captions", "--annotations", captions, "--cache", Cache, "--image-size", "32", "--json"];
+        var (code, output, error) = Run(arguments);
+        Assert.True(code == 0, error);
+        Assert.Equal(1, JsonDocument.Parse(output).RootElement.GetProperty("clips").GetInt32());
+        (code, _, error) = Run([.. arguments, "--splits", "train,val"]);
+        Assert.Equal(1, code);
+        Assert.Contains("has no sample of the split val", error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--image-size", "0", "size must be from 1")]
     [InlineData("--image-size", "x", "--image-size")]

@@ -4,6 +4,7 @@ using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 using MvAdapter.Training;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Gpu;
 
@@ -29,6 +30,19 @@ public sealed class GpuQueueTests
         using var watch = new TorchWatch(WatchKinds.Waits);
         step.Accumulate(input);
         step.Step();
+        Assert.Empty(watch.Notes);
+    }
+
+    [Fact]
+    public void A_batch_of_pictures_is_asked_for_without_waiting()
+    {
+        var device = TestDevice.Gpu();
+        using var scope = new TensorScope();
+        VideoFrames[] videos = [.. new[] { 12, 5 }.Select(frames =>
+            new VideoFrames(new VideoClip("a.mp4"), new byte[frames * 224 * 224 * 3], new TakenFrames([.. Enumerable.Range(0, frames)], 1)))];
+        FrameBatch.From(videos, 12, 224, device);   // page-locked memory is made once
+        using var watch = new TorchWatch(WatchKinds.Waits);
+        FrameBatch.From(videos, 12, 224, device);
         Assert.Empty(watch.Notes);
     }
 
