@@ -40,10 +40,17 @@ public sealed class OptionTests(TinyClip clip) : IDisposable
     }
 
     [Fact]
+    public void The_folder_of_an_output_is_made()
+    {
+        var output = folder.File("new/deep/out.safetensors");
+        CommandLine.Run("embed", "--clip", clip.Checkpoint, "--videos", clip.Video, "--output", output).Succeeds();
+        Assert.True(File.Exists(output));
+    }
+
+    [Fact]
     public void An_output_that_cannot_be_is_refused_before_the_work()
     {
-        var missing = folder.File("missing/out.safetensors");
-        CommandLine.Run("embed", "--clip", "absent", "--videos", clip.Video, "--output", missing).Fails(2, "does not exist; create it");
+        CommandLine.Run("embed", "--clip", "absent", "--videos", clip.Video, "--output", "/dev/null/out.safetensors").Fails(2, "cannot be made");
         CommandLine.Run("embed", "--clip", "absent", "--videos", clip.Video, "--output", folder.Path).Fails(2, "is a folder");
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
