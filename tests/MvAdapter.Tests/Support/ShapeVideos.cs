@@ -1,5 +1,6 @@
 using MvAdapter.Clip;
 using MvAdapter.Datasets;
+using MvAdapter.Torch;
 using MvAdapter.Training;
 using MvAdapter.Video;
 
@@ -19,7 +20,7 @@ public sealed class ShapeVideos : IDisposable
         var root = given is { Length: > 0 } ? given : folder.Path;
         Cache = Path.Combine(root, "frames");
         Config = DemoRecipe.Methods(DemoRecipe.Config(clip, Path.Combine(root, "data"), 50, "fp32") with { EvaluateEvery = -1 })[^1];
-        if (given is { Length: > 0 }) return;
+        if (given is { Length: > 0 } || TorchRuntime.CudaDevices == 0) return;   // nobody will want them
         MovingShapes.MakeAsync(Config.Annotations, new MovingShapesSettings { Videos = 64, TestPairs = 2, ValPairs = 2 }, null, default).GetAwaiter().GetResult();
         using var cache = FrameCache.OpenOrCreate(Cache, Config.FrameSampling(), 64);
         cache.Prepare(Config.Load(Split.Train).Samples.Select(sample => sample.Clip), new VideoReader(new ImageProcessor(64), Config.FrameSampling()));
