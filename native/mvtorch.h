@@ -106,5 +106,3 @@ MVT_API int mvt_watched(const char** lines);
 MVT_API int mvt_profile_begin(int64_t device);
 // "name<tab>calls<tab>seconds" a line, seconds without those of operators called inside; valid until the thread's next call.
 MVT_API int mvt_profile_end(const char** lines);
-// float32 products and convolutions on a GPU may round their inputs to 10 bits (TF32). Off at the start, other than in libtorch.
-MVT_API int mvt_allow_tf32(int value);

@@ -58,8 +58,7 @@ struct Moment {
 struct Span {
   std::string name;
   Moment begin, end;
-  double inside = 0;  // seconds of the operators it called
-  Span* caller = nullptr;
+  const Span* caller = nullptr;
 };
 
 struct Profile {
@@ -70,7 +69,7 @@ struct Profile {
 };
 
 std::unique_ptr<Profile> profile;
-thread_local Span* current = nullptr;
+thread_local const Span* current = nullptr;
 
 struct Context final : at::ObserverContext {
   Span* span;
@@ -149,25 +148,21 @@ int mvt_profile_end(const char** lines) {
     static thread_local std::string text;
     TORCH_CHECK(profile != nullptr, "no profile is being taken");
     at::removeCallback(profile->handle);
-    for (const auto& span : profile->spans)
-      if (span->caller != nullptr) span->caller->inside += seconds(*span);
     struct Sum {
       int64_t calls = 0;
       double seconds = 0;
     };
     std::map<std::string, Sum> sums;
     for (const auto& span : profile->spans) {
+      const double took = seconds(*span);
       auto& sum = sums[span->name];
       sum.calls++;
-      sum.seconds += seconds(*span) - span->inside;
+      sum.seconds += took;
+      if (span->caller != nullptr) sums[span->caller->name].seconds -= took;
 #ifdef MVTORCH_CUDA
-      if (profile->cuda) (void)cudaEventDestroy(span->end.event);
+      if (profile->cuda) (void)cudaEventDestroy(span->begin.event), (void)cudaEventDestroy(span->end.event);
 #endif
     }
-#ifdef MVTORCH_CUDA
-    if (profile->cuda)
-      for (const auto& span : profile->spans) (void)cudaEventDestroy(span->begin.event);
-#endif
     std::ostringstream out;
     for (const auto& [name, sum] : sums) out << name << '\t' << sum.calls << '\t' << sum.seconds << '\n';
     text = out.str();
@@ -184,14 +179,8 @@ struct Silence final : mvt::WarningListener {
 // libtorch lets convolutions round from the start, and float32 is to be float32.
 __attribute__((constructor)) void keep_float32() {
   const Silence silence;
-  mvt_allow_tf32(0);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
 }
 }  // namespace
 #endif
-
-int mvt_allow_tf32(int value) {
-  return mvt::guarded([&] {
-    at::globalContext().setAllowTF32CuBLAS(value != 0);
-    at::globalContext().setAllowTF32CuDNN(value != 0);
-  });
-}

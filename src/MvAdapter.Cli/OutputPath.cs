@@ -8,14 +8,14 @@ internal static class OutputPath
     {
         if (path.Length == 0) throw new UsageException("--output is empty");
         if (Directory.Exists(path)) throw new UsageException($"--output {TextForMessage.Quote(path)} is a folder; give a file");
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;   // only of the root is there none, and that is a folder
         try
         {
-            Directory.CreateDirectory(folder!);
+            Directory.CreateDirectory(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"the folder {TextForMessage.Quote(folder ?? path)} cannot be made ({TextForMessage.Quote(e.Message)}); choose another --output");
+            throw new UsageException($"the folder {TextForMessage.Quote(folder)} cannot be made ({TextForMessage.Quote(e.Message)}); choose another --output");
         }
     }
 

@@ -40,7 +40,8 @@ public static class Functional
 
     /// <summary>3-D convolution. x [N, C, T, H, W], weight [O, C / groups, kt, kh, kw].</summary>
     public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, long[]? stride = null, long[]? padding = null, long groups = 1) =>
-        Operator.Call("aten::conv3d", x, weight, bias, stride ?? [1, 1, 1], padding ?? [0, 0, 0], new long[] { 1, 1, 1 }, groups);
+        // Contiguous: where channels come last, libtorch 2.6 gives a depthwise convolution over space a wrong gradient.
+        Operator.Call("aten::conv3d", x.Contiguous(), weight, bias, stride ?? [1, 1, 1], padding ?? [0, 0, 0], new long[] { 1, 1, 1 }, groups);
 
     /// <summary>Divides by the Euclidean norm of a dimension, as the published code does (no epsilon).</summary>
     public static Tensor Normalize(Tensor x, long dimension = -1)

@@ -75,7 +75,6 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int mvt_watched(out nint lines);
     [LibraryImport(Library)] internal static partial int mvt_profile_begin(long device);
     [LibraryImport(Library)] internal static partial int mvt_profile_end(out nint lines);
-    [LibraryImport(Library)] internal static partial int mvt_allow_tf32(int value);
 
     internal static string LastError => Marshal.PtrToStringUTF8(mvt_last_error()) ?? "unknown failure";
 

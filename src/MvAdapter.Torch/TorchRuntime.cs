@@ -73,12 +73,6 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>
-    /// Lets float32 products and convolutions on a GPU round their inputs to 10 bits (TF32): several times faster, and no longer float32. Off
-    /// at the start, other than in libtorch, which rounds in convolutions.
-    /// </summary>
-    public static void AllowTf32(bool value) => NativeMethods.Check(NativeMethods.mvt_allow_tf32(value ? 1 : 0), "TF32");
-
     /// <summary>Waits until the GPU has finished what it was given.</summary>
     public static void Synchronize(Device device)
     {

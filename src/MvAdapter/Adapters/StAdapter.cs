@@ -66,8 +66,7 @@ internal sealed class StAdapterBlock : BlockAdapter
         var d = context.ToVideos(down.Forward(x.Narrow(1, 1, patches)).Reshape(n, context.GridHeight, context.GridWidth, m));
         // Those of padding that the tower was given all the same.
         if (context.Places is null && context.FrameMask is { } mask) d = d * mask.View(context.Batch, context.Frames, 1, 1, 1);
-        // Contiguous: where channels come last, libtorch 2.6 gives a depthwise convolution over space a wrong gradient.
-        d = Functional.Conv3d(d.Permute(0, 4, 1, 2, 3).Contiguous(), kernel, kernelBias, padding: padding, groups: m);
+        d = Functional.Conv3d(d.Permute(0, 4, 1, 2, 3), kernel, kernelBias, padding: padding, groups: m);
         var delta = up.Forward(context.ToFrames(d.Permute(0, 2, 3, 4, 1)).Reshape(n, patches, m));
         return Tensor.Concatenate([Tensor.Zeros([n, 1, x.Size(2)], delta.DType, delta.Device), delta], 1);
     }

@@ -74,11 +74,7 @@ public sealed class GpuCheckTests : IDisposable
         Assert.Equal("no part x; there are: a b c", Assert.Single(lines));
     }
 
-    private void Part(string name, string script, int limit = 20)
-    {
-        var path = folder.Write(name, $"#!/usr/bin/env bash\n# limit: {limit}\n{script}\n");
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-    }
+    private void Part(string name, string script, int limit = 20) => Script.Write(folder, name, $"# limit: {limit}\n{script}\n");
 
     private (int Code, string[] Lines) Run(params string[] arguments)
     {
@@ -88,11 +84,7 @@ public sealed class GpuCheckTests : IDisposable
             RedirectStandardError = true,
         };
         start.Environment.Remove("MVADAPTER_NATIVE");
-        using var process = Process.Start(start)!;
-        var error = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        var said = error.GetAwaiter().GetResult();
-        return (process.ExitCode, (output.Length > 0 ? output : said).TrimEnd('\n').Split('\n'));
+        var (code, output, error) = CommandLine.Finish(Process.Start(start)!);
+        return (code, (output.Length > 0 ? output : error).TrimEnd('\n').Split('\n'));
     }
 }

@@ -62,8 +62,7 @@ public sealed class GpuTrainingTests(ShapeVideos shapes) : IClassFixture<ShapeVi
     private (List<double> Losses, byte[] Weights) Train(string run, Device device, string precision = "fp32")
     {
         using (var trainer = new Trainer(shapes.Config with { Precision = precision }, Options(run, device))) trainer.Run();
-        var losses = File.ReadLines(folder.File($"{run}/log.jsonl")).Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement)
-            .Where(entry => entry.TryGetProperty("loss", out _)).Select(entry => entry.GetProperty("loss").GetDouble()).ToList();
+        var losses = JsonLines.Read<TrainingLogEntry>(folder.File($"{run}/log.jsonl")).Where(entry => entry.Loss is not null).Select(entry => entry.Loss!.Value).ToList();
         return (losses, File.ReadAllBytes(folder.File($"{run}/adapter.safetensors")));
     }
 

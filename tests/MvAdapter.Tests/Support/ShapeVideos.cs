@@ -11,6 +11,7 @@ namespace MvAdapter.Tests.Support;
 /// </summary>
 public sealed class ShapeVideos : IDisposable
 {
+    private const int ImageSize = 64;   // of the small CLIP
     private readonly TemporaryFolder folder = new();
 
     public ShapeVideos()
@@ -22,8 +23,8 @@ public sealed class ShapeVideos : IDisposable
         Config = DemoRecipe.Methods(DemoRecipe.Config(clip, Path.Combine(root, "data"), 50, "fp32") with { EvaluateEvery = -1 })[^1];
         if (given is { Length: > 0 } || TorchRuntime.CudaDevices == 0) return;   // nobody will want them
         MovingShapes.MakeAsync(Config.Annotations, new MovingShapesSettings { Videos = 64, TestPairs = 2, ValPairs = 2 }, null, default).GetAwaiter().GetResult();
-        using var cache = FrameCache.OpenOrCreate(Cache, Config.FrameSampling(), 64);
-        cache.Prepare(Config.Load(Split.Train).Samples.Select(sample => sample.Clip), new VideoReader(new ImageProcessor(64), Config.FrameSampling()));
+        using var cache = FrameCache.OpenOrCreate(Cache, Config.FrameSampling(), ImageSize);
+        cache.Prepare(Config.Load(Split.Train).Samples.Select(sample => sample.Clip), new VideoReader(new ImageProcessor(ImageSize), Config.FrameSampling()));
     }
 
     /// <summary>The demo's MV-Adapter for 50 steps.</summary>

@@ -16,11 +16,14 @@ public sealed class StoredTensors(string path)
     public Tensor this[string name] => Tensor.FromBytes(tensors[name].Data.Span, tensors[name].DType, tensors[name].Shape).To(TestDevice.Current);
 
     /// <summary>Every row points where it should: its cosine to the expected one exceeds <paramref name="least"/>.</summary>
-    public void AssertAlike(string name, Tensor actual, double least)
+    public void AssertAlike(string name, Tensor actual, double least) => AssertAlike(name, actual.Shape, actual.ToFloats(), least);
+
+    /// <inheritdoc cref="AssertAlike(string, Tensor, double)"/>
+    public void AssertAlike(string name, IReadOnlyList<long> shape, float[] values, double least)
     {
-        Assert.Equal(tensors[name].Shape, actual.Shape);
-        var width = (int)actual.Shape[^1];
-        Assert.All(Values(name).Chunk(width).Zip(actual.ToFloats().Chunk(width)), (pair, row) =>
+        Assert.Equal(tensors[name].Shape, shape);
+        var width = (int)shape[^1];
+        Assert.All(Values(name).Chunk(width).Zip(values.Chunk(width)), (pair, row) =>
         {
             var cosine = System.Numerics.Tensors.TensorPrimitives.CosineSimilarity<float>(pair.First, pair.Second);
             Assert.True(cosine > least, $"{name}[{row}]: cosine {cosine}");

@@ -12,17 +12,14 @@ public sealed class NativeTests
     [InlineData("operators_test", "")]
     [InlineData("operators_test", "avx2")]
     [InlineData("operators_test", "default")]
-    public async Task The_native_librarys_own_test_passes(string program, string capability)
+    public void The_native_librarys_own_test_passes(string program, string capability)
     {
         var library = Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") ?? Path.Combine(Fixtures.Repository, "artifacts", "native", "libmvtorch.so");
         var path = Path.Combine(Path.GetDirectoryName(library)!, "build", program);
         Assert.SkipUnless(File.Exists(path), $"{program} is not built: ./run test builds it, dotnet test alone does not");
         var start = new ProcessStartInfo(path) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (capability.Length > 0) start.Environment["ATEN_CPU_CAPABILITY"] = capability;
-        using var process = Process.Start(start)!;
-        var error = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"{path} ended with {process.ExitCode}: {output}{await error}");
+        var (code, output, error) = CommandLine.Finish(Process.Start(start)!);
+        Assert.True(code == 0, $"{path} ended with {code}: {output}{error}");
     }
 }
