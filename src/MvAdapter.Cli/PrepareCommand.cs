@@ -57,20 +57,11 @@ internal static class PrepareCommand
     private static List<Dataset> Load(string name, string annotations, string? videos, string splits, bool asked)
     {
         var source = DatasetSource.Find(name);
-        var parts = new List<Dataset>();
-        EmptySplitException? empty = null;
-        foreach (var split in splits.Split(',').Select(SplitNames.Parse).Distinct())
-        {
-            try
-            {
-                parts.Add(source.Load(new DatasetOptions { Annotations = annotations, Videos = videos, Split = split }));
-            }
-            catch (EmptySplitException e) when (!asked)
-            {
-                empty = e;
-            }
-        }
-        return parts.Count > 0 ? parts : throw empty!;
+        var options = splits.Split(',').Select(SplitNames.Parse).Distinct()
+            .Select(split => new DatasetOptions { Annotations = annotations, Videos = videos, Split = split });
+        if (asked) return [.. options.Select(source.Load)];
+        List<Dataset> parts = [.. options.Select(source.LoadUnlessEmpty).OfType<Dataset>()];
+        return parts.Count > 0 ? parts : throw new InvalidFileException(annotations, "has no sample of any split");
     }
 
     private static int ImageSize(string clip, CancellationToken cancellation)

@@ -24,10 +24,6 @@ public class InvalidFileException : MvAdapterException
     public string Path { get; }
 }
 
-/// <summary>The annotations are sound and have nothing for the split that was asked for.</summary>
-public sealed class EmptySplitException(string path, string split)
-    : InvalidFileException(path, $"has no sample of the split {split}");
-
 /// <summary>A video that cannot be decoded; lists skip it, name it at the end and go on.</summary>
 public sealed class VideoException(string path, string reason, Exception? inner = null)
     : InvalidFileException(path, reason, inner);

@@ -42,13 +42,16 @@ public sealed class DatasetSource
     public static Dataset Load(string name, DatasetOptions options) => Find(name).Load(options);
 
     /// <summary>Reads the annotations and finds their videos.</summary>
-    /// <exception cref="EmptySplitException">The split has no sample.</exception>
+    /// <exception cref="InvalidFileException">The annotations are missing, malformed or without a sample of the split, or no video is found.</exception>
+    public Dataset Load(DatasetOptions options) => LoadUnlessEmpty(options)
+        ?? throw new InvalidFileException(options.Annotations, $"has no sample of the split {options.Split.ToName()}");
+
+    /// <summary>The same, but null where the annotations have no sample of the split.</summary>
     /// <exception cref="InvalidFileException">The annotations are missing or malformed, or no video is found.</exception>
-    public Dataset Load(DatasetOptions options)
+    public Dataset? LoadUnlessEmpty(DatasetOptions options)
     {
         var annotations = read(options).ToList();
-        if (annotations.Count == 0)
-            throw new EmptySplitException(options.Annotations, options.Split.ToName());
+        if (annotations.Count == 0) return null;
         var root = options.Videos ?? (File.Exists(options.Annotations)
             ? Path.GetDirectoryName(Path.GetFullPath(options.Annotations))!
             : options.Annotations);
