@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -35,7 +36,7 @@ internal static class MergeCommand
             cancellation.ThrowIfCancellationRequested();
             ClipWriter.Write(folder, merged, TrainedVocabulary.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, null, cancellation)));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{folder}: {encoder.Model.Method.Name} merged into {TextForMessage.Quote(source.Clip)}, identity {merged.Identity}; a CLIP does not say its input, so give --frames {encoder.Sampling.MaxFrames} --words {encoder.Words} --sampling {encoder.Sampling.Strategy.ToString().ToLowerInvariant()} --fps {encoder.Sampling.FramesPerSecond}"));
+                $"{folder}: {encoder.Model.Method.Name} merged into {TextForMessage.Quote(source.Clip)}, identity {merged.Identity}; a CLIP does not say its input, so give --frames {encoder.Sampling.MaxFrames} --words {encoder.Words} --sampling {FrameSampling.Name(encoder.Sampling.Strategy)} --fps {encoder.Sampling.FramesPerSecond} --frame-rule {FrameSampling.Name(encoder.Sampling.Rule)}"));
             return ExitCode.Success;
         });
         return command;

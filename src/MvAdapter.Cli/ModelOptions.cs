@@ -98,6 +98,7 @@ internal sealed class ModelOptions
             Words = parsed.GetValue(words),
             Strategy = sampling?.Strategy(parsed),
             FramesPerSecond = sampling?.FramesPerSecond(parsed),
+            FrameRule = sampling?.Rule(parsed),
         });
     }
 

@@ -10,6 +10,7 @@ internal sealed class SamplingOptions
     private readonly Option<int?> frames;
     private readonly Option<string?> strategy;
     private readonly Option<string?> fps;
+    private readonly Option<string?> rule;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
@@ -19,11 +20,12 @@ internal sealed class SamplingOptions
         frames = new("--frames") { Description = $"Most frames of a video (by default {before}{Usual.MaxFrames})", HelpName = "N" };
         strategy = new("--sampling") { Description = $"Which frames are taken: uniform, floor, head, tail or symmetric (by default {before}uniform)", HelpName = "NAME" };
         fps = new("--fps") { Description = $"Candidate frames per second, or all (by default {before}1)", HelpName = "N|all" };
+        rule = new("--frame-rule") { Description = $"Candidates counted as the published extraction does (int(rate) frames a second), or by time (by default {before}published)", HelpName = "published|time" };
         foreach (var option in All) command.Add(option);
     }
 
     /// <summary>The options.</summary>
-    public IReadOnlyList<Option> All => [frames, strategy, fps];
+    public IReadOnlyList<Option> All => [frames, strategy, fps, rule];
 
     /// <summary>The most frames of a video; null when it was not given.</summary>
     public int? Frames(ParseResult parsed) => parsed.GetValue(frames) is not { } count ? null
@@ -38,11 +40,15 @@ internal sealed class SamplingOptions
     public double? FramesPerSecond(ParseResult parsed) =>
         parsed.GetValue(fps) is { } rate ? (Usual with { FramesPerSecond = FrameSampling.ParseRate(rate) }).FramesPerSecond : null;
 
-    /// <summary>All three, where nothing else decides what was not given.</summary>
+    /// <summary>What candidates are counted by; null when it was not given.</summary>
+    public FrameRule? Rule(ParseResult parsed) => parsed.GetValue(rule) is { } name ? FrameSampling.ParseRule(name) : null;
+
+    /// <summary>All of them, where nothing else decides what was not given.</summary>
     public FrameSampling Sampling(ParseResult parsed) => new()
     {
         Strategy = Strategy(parsed) ?? Usual.Strategy,
         MaxFrames = Frames(parsed) ?? Usual.MaxFrames,
         FramesPerSecond = FramesPerSecond(parsed) ?? Usual.FramesPerSecond,
+        Rule = Rule(parsed) ?? Usual.Rule,
     };
 }

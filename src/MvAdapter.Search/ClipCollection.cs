@@ -59,6 +59,7 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
             Frames = sampling.MaxFrames,
             Strategy = sampling.Strategy,
             FramesPerSecond = sampling.FramesPerSecond,
+            FrameRule = sampling.Rule,
         };
     }
 

@@ -23,9 +23,9 @@ public sealed class Indexer
     {
         ArgumentNullException.ThrowIfNull(encoder);
         collection.Model.RefuseOther(encoder.Model.Identity, "what was loaded");
-        if (encoder.Sampling.ToString() != collection.Model.Sampling)
-            throw new UsageException($"the collection was encoded with \"{collection.Model.Sampling}\", not \"{encoder.Sampling}\"; "
-                + "leave out --clip, --frames, --fps and --sampling, or use another index");
+        if (FrameSampling.Parse(collection.Model.Sampling) is var sampling && encoder.Sampling != sampling)
+            throw new UsageException($"the collection was encoded with \"{sampling}\", not \"{encoder.Sampling}\"; "
+                + "leave out --clip, --frames, --fps, --frame-rule and --sampling, or use another index");
         (this.store, this.collection, this.encoder) = (store, collection, encoder);
         options ??= new IndexOptions();
         planner = new IndexPlanner(store, collection, options);

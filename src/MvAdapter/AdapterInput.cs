@@ -19,6 +19,8 @@ internal sealed record AdapterInput
 
     public double? FramesPerSecond { get; private init; }
 
+    public FrameRule? Rule { get; private init; }
+
     public static AdapterInput Of(string? adapter)
     {
         if (adapter is null || !AdapterCheckpoint.ReadMetadata(adapter).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml)) return new AdapterInput();
@@ -40,6 +42,8 @@ internal sealed record AdapterInput
             Words = Text("words") is { } words ? int.Parse(words, CultureInfo.InvariantCulture) : null,
             Strategy = Text("sampling") is { } strategy ? FrameSampling.ParseStrategy(strategy) : null,
             FramesPerSecond = Text("fps") is { } fps ? FrameSampling.ParseRate(fps) : null,
+            // A config that does not say was written when all went by time.
+            Rule = Text("frame_rule") is { } rule ? FrameSampling.ParseRule(rule) : FrameRule.Time,
         };
 
         string? Text(string key) => map.Children.TryGetValue(new YamlScalarNode(key), out var node) && node is YamlScalarNode { Value: { Length: > 0 } text } ? text : null;

@@ -34,4 +34,10 @@ public sealed record ModelSource(string Clip)
 
     /// <summary>Candidate frames per second; null for those of the adapter's training, else 1.</summary>
     public double? FramesPerSecond { get; init; }
+
+    /// <summary>
+    /// What candidate frames are counted by; null for the rule of the adapter's training, else as the published
+    /// extraction counts. Adapters trained before there was a choice went by time.
+    /// </summary>
+    public FrameRule? FrameRule { get; init; }
 }

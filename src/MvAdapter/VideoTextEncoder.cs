@@ -98,6 +98,7 @@ public sealed class VideoTextEncoder : IDisposable
                 Strategy = source.Strategy ?? trained.Strategy ?? usual.Strategy,
                 MaxFrames = frames,
                 FramesPerSecond = source.FramesPerSecond ?? trained.FramesPerSecond ?? usual.FramesPerSecond,
+                Rule = source.FrameRule ?? trained.Rule ?? usual.Rule,
             };
             return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]);
         }

@@ -60,7 +60,7 @@ public sealed record RunResult
     }
 
     /// <summary>The config that the run had.</summary>
-    public RunConfig RunConfig() => RunConfigFile.Parse(Config, "result.json");
+    public RunConfig RunConfig() => RunConfigFile.ParseStored(Config, "result.json");
 
     /// <summary>Whether nothing is left to do for a limit of so much training.</summary>
     public bool IsDone(TimeSpan limit) => Complete || Report.TrainSeconds >= limit.TotalSeconds;

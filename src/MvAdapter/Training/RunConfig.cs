@@ -44,6 +44,9 @@ public sealed record RunConfig
     /// <summary>Candidate frames per second, or <c>all</c>.</summary>
     public string Fps { get; init; } = "1";
 
+    /// <summary>What candidate frames are counted by: published or time (<see cref="Video.FrameRule"/>).</summary>
+    public string FrameRule { get; init; } = Video.FrameSampling.Name(Video.FrameRule.Published);
+
     /// <summary>Pairs in a contrastive batch; 0 for 16, or for all of a dataset that has fewer.</summary>
     public int BatchSize { get; init; }
 
@@ -109,7 +112,7 @@ public sealed record RunConfig
         }, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The frames' sampling.</summary>
-    public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps}");
+    public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps} rule={FrameRule}");
 
     /// <summary>Loads a split of the dataset.</summary>
     /// <param name="split">The part.</param>

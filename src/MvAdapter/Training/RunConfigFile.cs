@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using MvAdapter.Checkpoints;
+using MvAdapter.Video;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -39,7 +40,11 @@ public static class RunConfigFile
     /// <summary>The config of the run that made an adapter or a checkpoint; null when the file carries none.</summary>
     /// <exception cref="InvalidFileException">The file is missing or damaged.</exception>
     public static RunConfig? TryReadFrom(string checkpoint) =>
-        AdapterCheckpoint.ReadMetadata(checkpoint).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml) ? Parse(yaml, checkpoint) : null;
+        AdapterCheckpoint.ReadMetadata(checkpoint).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml) ? ParseStored(yaml, checkpoint) : null;
+
+    /// <summary>Reads what <see cref="ToYaml"/> once wrote: a field that it does not name came later, and means what was done before.</summary>
+    internal static RunConfig ParseStored(string yaml, string origin) =>
+        Parse(yaml, origin, new RunConfig { FrameRule = FrameSampling.Name(FrameRule.Time) });
 
     /// <summary>Reads YAML text; <paramref name="origin"/> stands in errors.</summary>
     public static RunConfig Parse(string text, string origin, RunConfig? basis = null)

@@ -27,7 +27,7 @@ internal sealed class FrameCacheKeys(FrameSampling sampling, int imageSize)
         known[clip.Path] = file;
         // The path comes last, since it may hold anything.
         var text = string.Create(CultureInfo.InvariantCulture,
-            $"{Version}\n{sampling}\n{imageSize}\n{clip.Start ?? 0:R}\n{clip.End:R}\n{file.Size}\n{file.Modified.Ticks}\n{file.Hash}\n{Path.GetFullPath(clip.Path)}");
+            $"{Version}\n{sampling.CacheKey}\n{imageSize}\n{clip.Start ?? 0:R}\n{clip.End:R}\n{file.Size}\n{file.Modified.Ticks}\n{file.Hash}\n{Path.GetFullPath(clip.Path)}");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
     }
 }

@@ -21,9 +21,24 @@ public enum FrameStrategy
     Symmetric,
 }
 
+/// <summary>What the candidates of a video are counted by; it decides where the video's rate is no whole number.</summary>
+public enum FrameRule
+{
+    /// <summary>
+    /// As the published extraction (CLIP4Clip's) counts: a second has int(rate) frames, and one a second is frame
+    /// s * int(rate) with s = 0, 1, 2, ... while there is such a frame: at 29.97 frames a second every 29th. More than
+    /// one a second are int(rate) / fps frames apart within each. Where that names no frame (int(rate) is 0) and where
+    /// the sampling's own rate is no whole number, it is the rule by time.
+    /// </summary>
+    Published,
+
+    /// <summary>By time: frame round(s * rate), the one that shows at s seconds.</summary>
+    Time,
+}
+
 /// <summary>
 /// How frames are taken from a video: candidates at a steady rate, then at most <see cref="MaxFrames"/> of them.
-/// Its text form, such as <c>uniform max_frames=12 fps=1</c>, goes into run configurations and index metadata.
+/// Its text form, such as <c>uniform max_frames=12 fps=1 rule=published</c>, goes into index metadata.
 /// </summary>
 public sealed record FrameSampling
 {
@@ -36,6 +51,7 @@ public sealed record FrameSampling
     private readonly int maxFrames = 12;
     private readonly double framesPerSecond = 1;
     private readonly FrameStrategy strategy = FrameStrategy.Uniform;
+    private readonly FrameRule rule = FrameRule.Published;
 
     /// <summary>Which candidates are kept.</summary>
     public FrameStrategy Strategy
@@ -55,6 +71,15 @@ public sealed record FrameSampling
             : throw new UsageException($"frame sampling: fps must be greater than 0 or \"all\", not {Text(value)}");
     }
 
+    /// <summary>What the candidates are counted by.</summary>
+    public FrameRule Rule
+    {
+        get => rule;
+        init => rule = Enum.IsDefined(value)
+            ? value
+            : throw new UsageException($"frame sampling: there is no rule number {(int)value}");
+    }
+
     /// <summary>The most frames of one clip that the model sees.</summary>
     public int MaxFrames
     {
@@ -65,13 +90,10 @@ public sealed record FrameSampling
     }
 
     /// <summary>The strategy of a name as configurations write it (<c>uniform</c>, <c>floor</c>, ...).</summary>
-    public static FrameStrategy ParseStrategy(string name)
-    {
-        foreach (var strategy in Enum.GetValues<FrameStrategy>())
-            if (Name(strategy) == name) return strategy;
-        throw new UsageException($"frame sampling: unknown strategy \"{TextForMessage.Quote(name, 40)}\"; "
-            + $"known are {string.Join(", ", Enum.GetValues<FrameStrategy>().Select(Name))}");
-    }
+    public static FrameStrategy ParseStrategy(string name) => ParseName<FrameStrategy>("strategy", name);
+
+    /// <summary>The rule of a name as configurations write it (<c>published</c>, <c>time</c>).</summary>
+    public static FrameRule ParseRule(string name) => ParseName<FrameRule>("rule", name);
 
     /// <summary>Reads candidates per second: a number, or <c>all</c>.</summary>
     public static double ParseRate(string text) =>
@@ -82,13 +104,19 @@ public sealed record FrameSampling
     /// <summary>The name of a strategy in configurations.</summary>
     public static string Name(FrameStrategy strategy) => strategy.ToString().ToLowerInvariant();
 
-    /// <summary>Reads what <see cref="ToString"/> writes; settings that are left out keep their defaults.</summary>
+    /// <summary>The name of a rule in configurations.</summary>
+    public static string Name(FrameRule rule) => rule.ToString().ToLowerInvariant();
+
+    /// <summary>
+    /// Reads what <see cref="ToString"/> writes. Settings that are left out keep their defaults, but for the rule: a text
+    /// without one was written when all went by time, and means that still.
+    /// </summary>
     public static FrameSampling Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (words.Length == 0) throw new UsageException("frame sampling: empty text; write for example \"uniform max_frames=12 fps=1\"");
-        var sampling = new FrameSampling { Strategy = ParseStrategy(words[0]) };
+        var sampling = new FrameSampling { Strategy = ParseStrategy(words[0]), Rule = FrameRule.Time };
         foreach (var word in words[1..])
         {
             sampling = word.Split('=', 2) switch
@@ -96,16 +124,36 @@ public sealed record FrameSampling
                 ["max_frames", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var frames)
                     => sampling with { MaxFrames = frames },
                 ["fps", var value] => sampling with { FramesPerSecond = ParseRate(value) },
+                ["rule", var value] => sampling with { Rule = ParseRule(value) },
                 _ => throw new UsageException(
-                    $"frame sampling: \"{TextForMessage.Quote(word, 40)}\" is not max_frames=NUMBER, fps=NUMBER or fps=all"),
+                    $"frame sampling: \"{TextForMessage.Quote(word, 40)}\" is not max_frames=NUMBER, fps=NUMBER, fps=all or rule=NAME"),
             };
         }
         return sampling;
     }
 
     /// <summary>The text form that <see cref="Parse"/> reads.</summary>
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={Text(FramesPerSecond)}");
+    public override string ToString() => $"{WithoutRule} rule={Name(Rule)}";
+
+    /// <summary>Whether seconds are counted as the published extraction counts them, which knows whole rates alone.</summary>
+    internal bool CountsAsPublished => Rule == FrameRule.Published && double.IsInteger(FramesPerSecond);
+
+    /// <summary>
+    /// What names the pictures in a cache: the text form, in which the rule by time goes unnamed, so that what was
+    /// cached before there was another is still found.
+    /// </summary>
+    internal string CacheKey => CountsAsPublished ? ToString() : WithoutRule;
+
+    private string WithoutRule => string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={Text(FramesPerSecond)}");
+
+    private static T ParseName<T>(string what, string name)
+        where T : struct, Enum
+    {
+        string[] known = [.. Enum.GetNames<T>().Select(value => value.ToLowerInvariant())];
+        var place = Array.IndexOf(known, name);
+        return place >= 0 ? Enum.GetValues<T>()[place]
+            : throw new UsageException($"frame sampling: unknown {what} \"{TextForMessage.Quote(name, 40)}\"; known are {string.Join(", ", known)}");
+    }
 
     private static string Text(double rate) =>
         double.IsPositiveInfinity(rate) ? "all" : rate.ToString("R", CultureInfo.InvariantCulture);

@@ -122,6 +122,7 @@ internal static class MovHeader
             Width = width,
             Height = height,
             FramesPerSecond = (double)track.TimeScale / times.Step,
+            AverageFramesPerSecond = (double)track.TimeScale / times.Step,
             FrameCount = times.Count,
             IsSeekable = true,
             StreamOffset = 0,

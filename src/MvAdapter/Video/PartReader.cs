@@ -52,7 +52,7 @@ internal sealed class PartReader(VideoDecoder decoder, FrameSampling sampling, P
         var frames = 0;
         foreach (var clip in clips)
         {
-            var numbers = FrameSampler.FrameNumbers(sampling, info.FrameCount, info.FramesPerSecond, clip.Start ?? 0, clip.End);
+            var numbers = FrameSampler.FrameNumbers(sampling, info, clip);
             frames += numbers.Length;
             if (numbers.Length == 0 || (parts.Count > 0 && frames > FramesPerPass)) break;
             parts.Add(new Part(clip, numbers));

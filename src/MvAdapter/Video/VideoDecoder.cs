@@ -113,7 +113,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
 
     private static int[] Choose(VideoClip clip, FrameSampling sampling, VideoInfo info)
     {
-        var numbers = FrameSampler.FrameNumbers(sampling, info.FrameCount, info.FramesPerSecond, clip.Start ?? 0, clip.End);
+        var numbers = FrameSampler.FrameNumbers(sampling, info, clip);
         return numbers.Length > 0 ? numbers : throw new VideoException(clip.Path,
             $"the clip from {Seconds(clip.Start ?? 0)} s on holds no frame: the video lasts {Seconds(info.Duration)} s");
     }

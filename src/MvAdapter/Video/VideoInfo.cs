@@ -12,6 +12,9 @@ public sealed record VideoInfo
     /// <summary>Frames per second; the average one where the rate varies.</summary>
     public required double FramesPerSecond { get; init; }
 
+    /// <summary>The average of frames per second, which is what OpenCV reports and the published extraction counts by.</summary>
+    public required double AverageFramesPerSecond { get; init; }
+
     /// <summary>
     /// Number of frames as the container declares it, or else the duration times the rate. Decoding may find fewer.
     /// </summary>

@@ -45,6 +45,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
             Width = width,
             Height = height,
             FramesPerSecond = rate,
+            AverageFramesPerSecond = average > 0 ? average : rate,
             FrameCount = (int)Math.Clamp(frames, 1, int.MaxValue),
             // Only these containers give every frame an exact time; in AVI, for one, times are guessed and may be one off.
             IsSeekable = Text(format, "format_name").StartsWith("mov,", StringComparison.Ordinal)

@@ -73,15 +73,24 @@ public sealed class EvaluatorTests(TinyClip clip, TinyDataset data) : IClassFixt
         var config = data.Config(clip, 1) with { Method = "bitfit", Settings = "", Frames = 5, Words = 20, Sampling = "symmetric", Fps = "all" };
         using (var trainer = new Trainer(config, new TrainerOptions { Output = folder.File("run") })) trainer.Run();
         var adapter = folder.File("run/adapter.safetensors");
-        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter }, "symmetric max_frames=5 fps=all", 20);
-        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter, FramesPerSecond = 2 }, "symmetric max_frames=5 fps=2", 20);
-        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter, Strategy = FrameStrategy.Head, Frames = 3, Words = 9 }, "head max_frames=3 fps=all", 9);
-        Check(new ModelSource(clip.Checkpoint), "uniform max_frames=12 fps=1", 32);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter }, "symmetric max_frames=5 fps=all rule=published", 20);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter, FramesPerSecond = 2 }, "symmetric max_frames=5 fps=2 rule=published", 20);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter, Strategy = FrameStrategy.Head, Frames = 3, Words = 9 }, "head max_frames=3 fps=all rule=published", 9);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = adapter, FrameRule = FrameRule.Time }, "symmetric max_frames=5 fps=all rule=time", 20);
+        Check(new ModelSource(clip.Checkpoint), "uniform max_frames=12 fps=1 rule=published", 32);
 
         // An adapter that carries no run, and a method with positions of its own.
         var bare = folder.File("bare.safetensors");
         TinyClip.WriteAdapter(bare, clip.Config);
-        Check(new ModelSource(clip.Checkpoint) { Adapter = bare }, $"uniform max_frames={TinyClip.AdapterSettings.Frames} fps=1", TinyClip.AdapterSettings.Words);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = bare }, $"uniform max_frames={TinyClip.AdapterSettings.Frames} fps=1 rule=published", TinyClip.AdapterSettings.Words);
+
+        // A run that does not name its rule was made when all went by time.
+        using var model = clip.Load();
+        using var zeroShot = RetrievalModel.ZeroShot(model);
+        AdapterCheckpoint.Save(bare, zeroShot, metadata: new Dictionary<string, string> { [AdapterCheckpoint.ConfigKey] = "frames: 7\nfps: 1\n" });
+        Check(new ModelSource(clip.Checkpoint) { Adapter = bare }, "uniform max_frames=7 fps=1 rule=time", 32);
+        Assert.Equal("time", RunConfigFile.TryReadFrom(bare)!.FrameRule);
+        Check(new ModelSource(clip.Checkpoint) { Adapter = bare, FrameRule = FrameRule.Published }, "uniform max_frames=7 fps=1 rule=published", 32);
 
         static void Check(ModelSource source, string sampling, int words)
         {
@@ -96,6 +105,7 @@ public sealed class EvaluatorTests(TinyClip clip, TinyDataset data) : IClassFixt
     [InlineData("frames: 0")]
     [InlineData("sampling: random")]
     [InlineData("fps: never")]
+    [InlineData("frame_rule: count")]
     [InlineData("a: b: c")]
     [InlineData("- 1")]
     public void A_damaged_config_in_an_adapter_is_one_line(string yaml)

@@ -2,6 +2,7 @@ using System.Text.Json;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Search;
 using MvAdapter.Tests.Support;
 
 namespace MvAdapter.Tests.Search;
@@ -53,6 +54,22 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
         Assert.Equal("0 added 0 changed 0 moved 1 unchanged 0 clips", Add());
         // What is not said stays: three seconds, as the collection began.
         Assert.Equal("0 added 1 changed 0 moved 0 unchanged 3 clips", Add("--overlap", "1"));
+    }
+
+    [Fact]
+    public void An_index_made_before_rules_had_names_goes_on_by_time_and_mixes_nothing()
+    {
+        Video("first.mp4", "testsrc2=rate=30000/1001", seconds: 6);
+        Add("--clip", clip.Checkpoint, "--clip-seconds", "0", "--frame-rule", "time");
+        var byTime = Search("--video", Path.Combine(Videos, "first.mp4"))[0].Score;
+        using (var database = SqliteDatabase.Open(Index, StoreAccess.Write))
+        {
+            database.Execute("UPDATE collections SET sampling = replace(sampling, ' rule=time', '')");
+        }
+        Assert.Equal("0 added 0 changed 0 moved 1 unchanged 0 clips", Add());
+        Assert.Equal(byTime, Search("--video", Path.Combine(Videos, "first.mp4"))[0].Score, 6);
+        CommandLine.Run("index", "add", Videos, "--index", Index, "--clip", clip.Checkpoint)
+            .Fails(2, "the collection was encoded with \"uniform max_frames=12 fps=1 rule=time\", not \"uniform max_frames=12 fps=1 rule=published\"");
     }
 
     [Fact]

@@ -60,12 +60,20 @@ public sealed class FrameCacheTests(FrameCacheVideos videos) : IClassFixture<Fra
     }
 
     [Fact]
+    public void What_was_cached_before_rules_had_names_is_found_by_the_rule_by_time()
+    {
+        Assert.Equal("uniform max_frames=12 fps=1", new FrameSampling { Rule = FrameRule.Time }.CacheKey);
+        Assert.Equal("head max_frames=3 fps=all", new FrameSampling { Strategy = FrameStrategy.Head, MaxFrames = 3, FramesPerSecond = FrameSampling.AllFrames }.CacheKey);
+        Assert.Equal("uniform max_frames=12 fps=1 rule=published", new FrameSampling().CacheKey);
+    }
+
+    [Fact]
     public void Other_settings_find_nothing_and_share_the_folder()
     {
         var clip = Video(6);
         using (var cache = OpenOrCreate()) cache.Prepare([clip], reader);
         (FrameSampling Sampling, int Size)[] others =
-            [(Sampling with { MaxFrames = 3 }, Size), (Sampling with { Strategy = FrameStrategy.Head }, Size), (Sampling with { FramesPerSecond = 2 }, Size), (Sampling, 8)];
+            [(Sampling with { MaxFrames = 3 }, Size), (Sampling with { Strategy = FrameStrategy.Head }, Size), (Sampling with { FramesPerSecond = 2 }, Size), (Sampling, 8), (Sampling with { Rule = FrameRule.Time }, Size)];
         foreach (var (sampling, size) in others)
         {
             using var cache = FrameCache.OpenOrCreate(Cache, sampling, size, warnings.Enqueue);

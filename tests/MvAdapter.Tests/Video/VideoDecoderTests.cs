@@ -12,15 +12,17 @@ public sealed class VideoDecoderTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    [Fact]
-    public void Decodes_exactly_the_frames_asked_for()
+    [Theory]
+    [InlineData(FrameRule.Published, new[] { 0, 2, 6, 12, 14, 20, 24, 30, 32, 36, 42, 46 })]
+    [InlineData(FrameRule.Time, new[] { 0, 2, 8, 12, 15, 20, 25, 30, 32, 38, 42, 48 })]
+    public void Decodes_exactly_the_frames_asked_for(FrameRule rule, int[] numbers)
     {
         // A lossless file in which every pixel of frame n is grey of value 5 n.
         var path = Ffmpeg.Make(folder.File("grey.mkv"), "color=black:s=16x16:r=10:d=5,format=gray,geq=lum='5*N'", "-c:v", "ffv1");
-        var (taken, frames) = Decode(path, new FrameSampling { FramesPerSecond = 4 });
-        Assert.Equal([0, 2, 8, 12, 15, 20, 25, 30, 32, 38, 42, 48], taken.Numbers);
+        var (taken, frames) = Decode(path, new FrameSampling { FramesPerSecond = 4, Rule = rule });
+        Assert.Equal(numbers, taken.Numbers);
         Assert.Equal(taken.Numbers.Select(number => 5 * number), frames.Select(frame => (int)frame.Rgb[100]));
-        Assert.Equal(0.8, taken.Times[2]);
+        Assert.Equal(numbers[2] / 10.0, taken.Times[2], 9);
     }
 
     [Theory]
