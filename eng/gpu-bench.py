@@ -57,7 +57,8 @@ class Clip(nn.Module):
         self.requires_grad_(False)
         self.vision_adapters = nn.ModuleList(VideoAdapter(width) for _ in range(layers))
         self.text_adapters = nn.ModuleList(TextAdapter(text, WORDS) for _ in range(layers_of_text))
-        for name, p in self.named_parameters(): p.requires_grad_("adapters" in name or name.endswith("bias"))
+        # Weights of normalisations train here too: torch 2.11 fails where a bias alone wants a gradient over more than 65,536 rows.
+        for name, p in self.named_parameters(): p.requires_grad_("adapters" in name or name.endswith("bias") or (p.dim() == 1 and name.endswith("weight")))
 
     def videos(self, x):
         x = self.patch(x.flatten(0, 1)).flatten(2).transpose(1, 2)

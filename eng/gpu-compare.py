@@ -1,4 +1,4 @@
-"""bench of the program beside eng/gpu-bench.py, in turns. usage: gpu-compare.py PROGRAM"""
+"""bench of the program beside eng/gpu-bench.py, in turns. usage: gpu-compare.py PROGRAM [CLIP]"""
 import json, subprocess, sys
 
 # CLIP, its sizes for gpu-bench.py, (videos to encode, captions, pairs of a step), turns
@@ -13,7 +13,7 @@ def run(*command):
 
 failed, best = 0, []
 print(f"{'CLIP':9} {'work':7} {'ours':>9} {'a second':>9} {'of products':>12} {'peak':>8}   {'torch':>9} {'peak':>8}  ours : torch")
-for clip, sizes, counts, turns in MODELS:
+for clip, sizes, counts, turns in [model for model in MODELS if model[0] in sys.argv[2:] or len(sys.argv) == 2]:
     for work, count in zip(("encode", "text", "train"), counts):
         for turn in range(turns):
             theirs = run("python3", "eng/gpu-bench.py", work, sizes, str(count))

@@ -3,10 +3,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "gpu.h"
 #include "recorded.h"
 
 namespace {
 
+using mvt::Normalized;
 using mvt::Optional;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
@@ -23,12 +25,6 @@ void check(const at::Tensor& x, const Optional& delta, const at::Tensor& weight,
   TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, "layer_norm: the result is float32 or bfloat16, not ", type);
 }
 
-// For the gradient is kept what was normalised with its means; or, where the result is bfloat16 and the gradient will be, the normalised
-// numbers in bfloat16, half of that.
-struct Normalized {
-  at::Tensor sum, y, kept, means, scales;
-};
-
 Normalized normalize(const at::Tensor& x, const Optional& delta, const at::Tensor& weight, const at::Tensor& bias, at::ScalarType type,
                      bool for_gradient) {
   check(x, delta, weight, bias, type);
@@ -40,6 +36,9 @@ Normalized normalize(const at::Tensor& x, const Optional& delta, const at::Tenso
   if (for_gradient) result.scales = at::empty({rows}, in.options());
   if (for_gradient && !half) result.means = at::empty({rows}, in.options()), result.kept = result.sum;
   if (half) result.kept = at::empty(x.sizes(), result.y.options());
+#ifdef MVTORCH_CUDA
+  if (in.is_cuda()) return mvt::gpu::layer_norm(in, added, w, b, result), result;
+#endif
   const auto out = mvt::floats(result.y), kept = half ? mvt::floats(result.kept) : mvt::Floats{nullptr, true};
   at::parallel_for(0, rows, rows_at_once, [&](int64_t begin, int64_t end) {
     const int64_t at = begin * width;
@@ -61,16 +60,38 @@ std::tuple<at::Tensor, at::Tensor> add_layer_norm(const at::Tensor& x, const at:
   return {result.sum, result.y};
 }
 
-// The gradient by x, added to what came through beside the normalisation; those by weight and bias.
+// The gradient by x, added to what came through beside the normalisation, which is also the one by what was added (in its type); those by
+// weight and bias.
 struct Gradients {
-  at::Tensor x, weight, bias;
+  at::Tensor x, delta, weight, bias;
 };
 
+#ifdef MVTORCH_CUDA
+Gradients backward_on_gpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& means, const at::Tensor& scales, const at::Tensor& gradient,
+                          const at::Tensor& through, bool of_weight, bool of_bias, at::ScalarType delta) {
+  Gradients result{at::empty(x.sizes(), weight.options()), {}, {}, {}};
+  const auto g = mvt::rows_of(gradient);
+  if (delta == at::kBFloat16) result.delta = at::empty(x.sizes(), x.options().dtype(delta));
+  mvt::gpu::layer_norm_backward(x, weight, means, scales, g, through, result.x, result.delta);
+  if (!result.delta.defined()) result.delta = result.x;
+  if (of_bias) result.bias = g.sum(0, false, at::kFloat);
+  if (of_weight) {
+    auto normalized = mvt::rows_of(x).to(at::kFloat);
+    if (means.defined()) normalized = (normalized - means.unsqueeze(1)) * scales.unsqueeze(1);
+    result.weight = (normalized * g).sum(0);
+  }
+  return result;
+}
+#endif
+
 Gradients backward_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& means, const at::Tensor& scales, const at::Tensor& gradient,
-                      const at::Tensor& through, bool of_weight, bool of_bias) {
+                      const at::Tensor& through, bool of_weight, bool of_bias, at::ScalarType delta) {
+#ifdef MVTORCH_CUDA
+  if (x.is_cuda()) return backward_on_gpu(x, weight, means, scales, gradient, through.defined() ? through.to(at::kFloat) : through, of_weight, of_bias, delta);
+#endif
   const int64_t width = weight.size(0), rows = scales.numel(), parts = (rows + rows_at_once - 1) / rows_at_once;
   const auto w = weight.contiguous(), received = gradient.contiguous(), around = through.defined() ? through.to(at::kFloat).contiguous() : at::Tensor();
-  Gradients result{at::empty(x.sizes(), weight.options()), {}, {}};
+  Gradients result{at::empty(x.sizes(), weight.options()), {}, {}, {}};
   at::Tensor weights, biases;  // of each part, so that they are added in the same order whatever the threads
   if (of_weight) weights = at::zeros({parts, width}, weight.options());
   if (of_bias) biases = at::zeros({parts, width}, weight.options());
@@ -85,6 +106,7 @@ Gradients backward_of(const at::Tensor& x, const at::Tensor& weight, const at::T
                                          of_bias ? biases.data_ptr<float>() + part * width : nullptr);
     }
   });
+  result.delta = result.x.to(delta);
   if (of_weight) result.weight = weights.sum(0);
   if (of_bias) result.bias = biases.sum(0);
   return result;
@@ -96,10 +118,10 @@ void keep(AutogradContext* context, const Normalized& normalized, const Variable
   context->saved_data["bias"] = bias.requires_grad();
 }
 
-Gradients carry(AutogradContext* context, const Variable& gradient, const Variable& through) {
+Gradients carry(AutogradContext* context, const Variable& gradient, const Variable& through, at::ScalarType delta = at::kFloat) {
   const auto saved = context->get_saved_variables();
   return backward_of(saved[0], saved[1], saved[2], saved[3], gradient, through, context->saved_data["weight"].toBool(),
-                     context->saved_data["bias"].toBool());
+                     context->saved_data["bias"].toBool(), delta);
 }
 
 struct LayerNorm : torch::autograd::Function<LayerNorm> {
@@ -128,8 +150,8 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto type = static_cast<at::ScalarType>(context->saved_data["delta"].toInt());
-    const auto result = carry(context, gradients[1], gradients[0]);
-    return {result.x, result.x.to(type), result.weight, result.bias, Variable()};
+    const auto result = carry(context, gradients[1], gradients[0], type);
+    return {result.x, result.delta, result.weight, result.bias, Variable()};
   }
 };
 
@@ -165,3 +187,15 @@ TORCH_LIBRARY_IMPL(mvt, AutogradCPU, library) {
   library.impl("layer_norm", layer_norm_recorded);
   library.impl("add_layer_norm", add_layer_norm_recorded);
 }
+
+#ifdef MVTORCH_CUDA
+TORCH_LIBRARY_IMPL(mvt, CUDA, library) {
+  library.impl("layer_norm", layer_norm);
+  library.impl("add_layer_norm", add_layer_norm);
+}
+
+TORCH_LIBRARY_IMPL(mvt, AutogradCUDA, library) {
+  library.impl("layer_norm", layer_norm_recorded);
+  library.impl("add_layer_norm", add_layer_norm_recorded);
+}
+#endif

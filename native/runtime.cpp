@@ -87,8 +87,14 @@ int mvt_cuda_synchronize(int64_t index) {
   });
 }
 
+namespace {
+// libtorch counts memory only once something has been on a GPU; before, it calls every device invalid.
+void begin_counting(int64_t index) { at::empty({0}, at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index))); }
+}  // namespace
+
 int mvt_cuda_memory(int64_t index, int64_t* allocated, int64_t* peak, int64_t* total) {
   return mvt::guarded([&] {
+    begin_counting(index);
     const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
     *allocated = stats.allocated_bytes[0].current;
     *peak = stats.allocated_bytes[0].peak;
@@ -100,8 +106,10 @@ int mvt_cuda_memory(int64_t index, int64_t* allocated, int64_t* peak, int64_t* t
 }
 
 int mvt_cuda_reset_peak(int64_t index) {
-  return mvt::guarded(
-      [&] { c10::cuda::CUDACachingAllocator::resetPeakStats(static_cast<c10::DeviceIndex>(index)); });
+  return mvt::guarded([&] {
+    begin_counting(index);
+    c10::cuda::CUDACachingAllocator::resetPeakStats(static_cast<c10::DeviceIndex>(index));
+  });
 }
 
 int mvt_cuda_empty_cache(void) {

@@ -5,7 +5,7 @@ using MvAdapter.Video;
 namespace MvAdapter.Cli;
 
 /// <summary>A GPU that libtorch can use.</summary>
-internal sealed record GpuReport(string Device, long MemoryBytes, double Float32Gflops, double Bfloat16Gflops);
+internal sealed record GpuReport(string Device, long MemoryBytes, double Float32Gflops, double Bfloat16Gflops, string? Fault);
 
 /// <summary>What the machine has of what the product needs, and how fast it multiplies matrices.</summary>
 internal sealed record MachineReport
@@ -84,12 +84,15 @@ internal sealed record MachineReport
             yield return "bf16: no faster than float32 on this processor; leave --precision at fp32";
         else if (Gpus.Count == 0)
             yield return $"bf16: products run {Bfloat16Gflops / Float32Gflops:0.0} times faster than in float32; give --precision bf16";
+        foreach (var gpu in Gpus)
+            if (gpu.Fault is { } fault)
+                yield return $"{gpu.Device}: our own operators cannot be compiled for it, so libtorch's do the work more slowly: {fault}";
         if (MemoryBytes < 4L << 30)
             yield return $"memory: {MemoryBytes / 1e9:0.0} GB; a CLIP of ViT-B's size needs about 2 GB to encode and 8 GB to train";
     }
 
     private static GpuReport Gpu(Device device, CancellationToken cancellation) => new(device.ToString(), TorchRuntime.Memory(device).Total,
-        ProductRate.Measure(device, DType.Float32, cancellation), ProductRate.Measure(device, DType.BFloat16, cancellation));
+        ProductRate.Measure(device, DType.Float32, cancellation), ProductRate.Measure(device, DType.BFloat16, cancellation), Fused.GpuFault(device));
 
     private static string BlasName(string? file, string build)
     {

@@ -9,7 +9,7 @@ public static class Functional
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null) => Operator.Call("aten::linear", x, weight, bias);
 
     /// <summary>Normalises the last dimension to mean 0 and variance 1, then scales and shifts it.</summary>
-    public static Tensor LayerNorm(Tensor x, Tensor weight, Tensor bias, double epsilon) =>
+    public static Tensor LayerNorm(Tensor x, Tensor weight, Tensor? bias, double epsilon) =>
         Operator.Call("aten::layer_norm", x, new[] { weight.Size(0) }, weight, bias, epsilon);
 
     /// <summary>Softmax over a dimension.</summary>

@@ -1,12 +1,15 @@
+using System.Collections.Concurrent;
+
 namespace MvAdapter.Torch;
 
 /// <summary>
-/// Operators of our own (<c>native/</c>) that do several of libtorch's in one pass over memory, on the CPU. Each has a plain twin among
-/// the layers, which serves everywhere else and says what is computed.
+/// Operators of our own (<c>native/</c>) that do several of libtorch's in one pass over memory: on the CPU all of them, on a GPU those that
+/// libtorch has no good operator for. Each has a plain twin among the layers, which serves everywhere else and says what is computed.
 /// </summary>
 public static class Fused
 {
     private static readonly Lazy<bool> Registered = new(static () => Operator.Exists("mvt::linear"));
+    private static readonly ConcurrentDictionary<Device, string?> GpuFaults = new();
 
     /// <summary>Whether the native library was built with products: it was where oneDNN's headers were.</summary>
     public static bool Available => Registered.Value;
@@ -20,6 +23,34 @@ public static class Fused
         ArgumentNullException.ThrowIfNull(x);
         return Enabled && x.Device.IsCpu && x.DType is DType.Float32 or DType.BFloat16;
     }
+
+    /// <summary>Whether layer normalisation can take this: where <see cref="Takes"/> says so, and on a GPU.</summary>
+    public static bool Normalizes(Tensor x) => Takes(x) || Activates(x);
+
+    /// <summary>Whether <see cref="QuickGelu"/> can take this: on a GPU, float32 or bfloat16.</summary>
+    public static bool Activates(Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        return Enabled && x.Device.IsCuda && x.DType is DType.Float32 or DType.BFloat16 && GpuFault(x.Device) is null;
+    }
+
+    /// <summary>
+    /// Why operators of our own cannot run on a GPU, so that libtorch's do the work more slowly; null where they run. They are compiled
+    /// for the GPU at hand, by the compiler that comes with libtorch.
+    /// </summary>
+    public static string? GpuFault(Device device) => GpuFaults.GetOrAdd(device, static device =>
+    {
+        try
+        {
+            using var x = Tensor.Zeros([8], device: device);
+            QuickGelu(x).Dispose();
+            return null;
+        }
+        catch (TorchException e)
+        {
+            return e.Message;
+        }
+    });
 
     /// <summary>Whether the products can take this: there is oneDNN, and no gradient by the weights is recorded.</summary>
     public static bool Serves(Tensor x, params ReadOnlySpan<Tensor> weights)
@@ -37,6 +68,9 @@ public static class Fused
     /// <summary>contract(QuickGELU(expand(x))), without the whole hidden layer in memory. x [.., D], expand [H, D], contract [D, H].</summary>
     public static Tensor Mlp(Tensor x, Tensor expand, Tensor? expandBias, Tensor contract, Tensor? contractBias) =>
         Operator.Call("mvt::mlp", x, expand, expandBias?.To(expand.DType), contract, contractBias?.To(contract.DType));
+
+    /// <summary>x sigmoid(1.702 x), on a GPU.</summary>
+    public static Tensor QuickGelu(Tensor x) => Operator.Call("mvt::quick_gelu", x);
 
     /// <summary>
     /// softmax(q k^T / sqrt(d) + mask) v for each head, without the scores in memory. qkv [N, L, 3D], heads beside each other within queries,

@@ -29,6 +29,8 @@ public sealed partial class Tensor
 
     /// <summary>A copy in which the entries at the given positions (int64 [K]) of a dimension are those of another tensor, each position once.</summary>
     public Tensor IndexCopy(long dimension, Tensor indices, Tensor source) => Operator.Call("aten::index_copy", this, dimension, indices, source);
+    /// <summary>The parts along a dimension, without it.</summary>
+    public Tensor[] Unbind(long dimension = 0) => Operator.CallMany("aten::unbind.int", this, dimension)!;
     /// <summary>Cut into pieces of a size (the last may be smaller).</summary>
     public Tensor[] Split(long size, long dimension = 0) => Operator.CallMany("aten::split.Tensor", this, size, dimension)!;
     /// <summary>Cut into pieces of given sizes.</summary>

@@ -49,11 +49,17 @@ internal sealed class Bottleneck
     /// <summary>[.., D] -> [.., m], by the weight as it is.</summary>
     public Tensor DownUntied(Tensor x) => Linear.Apply(x, Plain(), downBias);
 
-    /// <summary>[.., m] -> [.., D], by the tied weight.</summary>
-    public Tensor Up(Tensor x) => up.Forward(x, tying is null ? up.Weight : tying.Up(up.Weight));
+    /// <summary>Whether class and patch tokens go up by different weights.</summary>
+    public bool ClassOnlyUp => tying is { Tying.Down: false };
 
-    /// <summary>[.., m] -> [.., D], by the weight as it is.</summary>
-    public Tensor UpUntied(Tensor x) => up.Forward(x);
+    /// <summary>scale times [.., m] -> [.., D], by the tied weight.</summary>
+    public Tensor Up(Tensor x, double scale) => Up(x, tying is null ? up.Weight : tying.Up(up.Weight), scale);
+
+    /// <summary>scale times [.., m] -> [.., D], by the weight as it is.</summary>
+    public Tensor UpUntied(Tensor x, double scale) => Up(x, up.Weight, scale);
+
+    // The scale goes where there are few numbers: x is a tenth as wide as what comes out.
+    private Tensor Up(Tensor x, Tensor weight, double scale) => Linear.Apply(x * scale, weight, up.Bias! * scale);
 
     private Tensor Plain() => kronecker?.Weight() ?? down!.Weight;
 }

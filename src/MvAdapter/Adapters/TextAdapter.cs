@@ -33,6 +33,6 @@ internal sealed class TextAdapter : BlockAdapter
         var d = bottleneck.Down(h);                                                  // [B, L, m]
         d = lnPre.Forward(d + positionalEmbedding.Narrow(0, 0, d.Size(1)));
         d = Activation.QuickGelu(block.Forward(d, context.AttentionMask));
-        return bottleneck.Up(d) * scale;
+        return bottleneck.Up(d, scale);
     }
 }

@@ -40,8 +40,9 @@ internal sealed class VideoAdapter : BlockAdapter
         if (lnIn is not null) h = lnIn.Forward(h);
         var (classes, patches) = Down(h, context);
         if (temporal is not null) (classes, patches) = Adapt(temporal, classes, patches, context);
-        var classUp = bottleneck.Up(context.ToFrames(classes)).Unsqueeze(1);
-        return Tensor.Concatenate([classUp, bottleneck.UpUntied(patches)], 1) * config.Scale;
+        var frames = context.ToFrames(classes).Unsqueeze(1).To(patches.DType);
+        return bottleneck.ClassOnlyUp ? Tensor.Concatenate([bottleneck.Up(frames, config.Scale), bottleneck.UpUntied(patches, config.Scale)], 1)
+            : bottleneck.Up(Tensor.Concatenate([frames, patches], 1), config.Scale);
     }
 
     /// <summary>Down. The class token of a frame is its first token, the patches are the rest: [B, F, m], [N, P, m].</summary>

@@ -39,12 +39,12 @@ public sealed class TextTransformer
         if (length > config.ContextLength)
             throw new ArgumentException($"{length} tokens exceed this CLIP's context of {config.ContextLength}", nameof(ids));
         var context = new BlockContext(batch, training) { AttentionMask = CausalMask(length, ids.Device), Recompute = recompute };
-        var x = Functional.Embedding(tokenEmbedding, ids) + positionalEmbedding.Narrow(0, 0, length);   // [B, L, D]
+        var x = new Residual(Functional.Embedding(tokenEmbedding, ids) + positionalEmbedding.Narrow(0, 0, length));   // [B, L, D]
         for (var layer = 0; layer < blocks.Length; layer++)
             x = blocks[layer].Replace(x, context, layer < adapters.Count ? adapters[layer] : null);
         // The end-of-text token has the largest id of its row.
-        var rows = Tensor.Arange(batch, ids.Device);
-        var pooled = lnFinal.Forward(x[rows, ids.ArgMax(-1)]);                                           // [B, D]
+        var (rows, ends) = (Tensor.Arange(batch, ids.Device), ids.ArgMax(-1));
+        var pooled = lnFinal.Forward(x.Sum(tokens => tokens[rows, ends]));                               // [B, D]
         return pooled.To(projection.DType).MatMul(projection).To(DType.Float32);
     }
 

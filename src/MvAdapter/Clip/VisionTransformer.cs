@@ -40,20 +40,30 @@ public sealed class VisionTransformer
     public Tensor Forward(Tensor pixels, BlockContext context, IReadOnlyList<BlockAdapter?> adapters)
     {
         context = context with { GridHeight = config.Grid, GridWidth = config.Grid };
-        var x = Embed(pixels);
+        var x = new Residual(Embed(pixels));
         for (var layer = 0; layer < blocks.Length; layer++)
             x = blocks[layer].Replace(x, context, layer < adapters.Count ? adapters[layer] : null);
-        var pooled = lnPost.Forward(x.Select(1, 0));                                          // the class token [N, D]
+        var pooled = lnPost.Forward(x.Sum(tokens => tokens.Select(1, 0)));                    // the class token [N, D]
         return pooled.To(projection.DType).MatMul(projection).To(DType.Float32);
     }
 
     private Tensor Embed(Tensor pixels)
     {
         using var scope = new TensorScope();
-        var patches = Functional.Conv2d(pixels.To(patchWeight.DType), patchWeight, stride: [config.PatchSize, config.PatchSize]);
-        patches = patches.Flatten(2).Transpose(1, 2);                                         // [N, P, D]
+        var patches = Linear.Apply(Patches(pixels.To(patchWeight.DType)), patchWeight.Flatten(1), null);   // [N, P, D]
         var classToken = classEmbedding.To(patches.DType).Expand(patches.Size(0), 1, config.VisionWidth);
         var x = Tensor.Concatenate([classToken, patches], 1) + positionalEmbedding;           // [N, 1 + P, D]
         return scope.Keep(lnPre.Forward(x));
+    }
+
+    /// <summary>
+    /// The pixels of each patch beside each other: [N, 3, S, S] -> [N, P, 3 p p]. Patches do not overlap, so their convolution is a product,
+    /// for which every processor and GPU is quick.
+    /// </summary>
+    private Tensor Patches(Tensor pixels)
+    {
+        var (grid, side) = (config.Grid, config.PatchSize);
+        var whole = pixels.Narrow(2, 0, grid * side).Narrow(3, 0, grid * side);
+        return whole.Reshape(-1, 3, grid, side, grid, side).Permute(0, 2, 4, 1, 3, 5).Reshape(-1, grid * grid, 3L * side * side);
     }
 }

@@ -6,5 +6,5 @@ namespace MvAdapter.Layers;
 public static class Activation
 {
     /// <summary>x * sigmoid(1.702 x).</summary>
-    public static Tensor QuickGelu(Tensor x) => x * (x * 1.702).Sigmoid();
+    public static Tensor QuickGelu(Tensor x) => Fused.Activates(x) ? Fused.QuickGelu(x) : x * (x * 1.702).Sigmoid();
 }

@@ -6,6 +6,7 @@ namespace MvAdapter.Layers;
 public sealed class LayerNorm
 {
     private const double Epsilon = 1e-5;
+    private const long Widest = 4096;   // of the fused form: on a GPU a row lies in registers
     private readonly Tensor weight;
     private readonly Tensor bias;
 
@@ -19,15 +20,25 @@ public sealed class LayerNorm
         return Fuses(x) ? Fused.LayerNorm(x, weight, bias, wanted) : Plain(x).To(wanted);
     }
 
+    /// <summary>The residual stream with what was pending, and that normalised.</summary>
+    public (Tensor Sum, Tensor Normalized) Forward(Residual x, DType type) =>
+        x.Pending is { } pending ? Forward(x.Stream, pending, type) : (x.Stream, Forward(x.Stream, type));
+
     /// <summary>x + delta, and that normalised.</summary>
     public (Tensor Sum, Tensor Normalized) Forward(Tensor x, Tensor delta, DType type)
     {
-        if (Fuses(x) && Fused.Takes(delta)) return Fused.AddLayerNorm(x, delta, weight, bias, type);
+        if (Fuses(x) && Fused.Normalizes(delta)) return Fused.AddLayerNorm(x, delta, weight, bias, type);
         var sum = x + delta;
         return (sum, Plain(sum).To(type));
     }
 
-    private Tensor Plain(Tensor x) => Functional.LayerNorm(x.To(weight.DType), weight, bias, Epsilon);
+    private Tensor Plain(Tensor x)
+    {
+        // On a GPU libtorch 2.11 gets the bias's gradient wrong where the weight has none and there are more than 65,536 rows.
+        return x.Device.IsCuda && bias.RequiresGrad && !weight.RequiresGrad
+            ? Functional.LayerNorm(x.To(weight.DType), weight, null, Epsilon) + bias
+            : Functional.LayerNorm(x.To(weight.DType), weight, bias, Epsilon);
+    }
 
-    private bool Fuses(Tensor x) => Fused.Takes(x) && x.DType == DType.Float32 && weight.DType == DType.Float32;
+    private bool Fuses(Tensor x) => Fused.Normalizes(x) && weight.Size(0) <= Widest && x.DType == DType.Float32 && weight.DType == DType.Float32;
 }

@@ -50,36 +50,51 @@ public sealed class TransformerBlock
     /// <param name="mask">Added to the attention scores: [L, L] or [N, 1, 1, L]; null for none.</param>
     public Tensor Forward(Tensor x, Tensor? mask = null)
     {
-        // What the block computes on the way goes when it ends; a graph keeps for itself what it needs.
         using var scope = new TensorScope();
-        var attended = attention.Forward(ln1.Forward(x, attention.DType), mask);
-        (x, var normalized) = ln2.Forward(x, attended, expand.Weight.DType);
-        return scope.Keep(x + Mlp(normalized));
+        return scope.Keep(Forward(new Residual(x), mask).Sum());
     }
 
     /// <summary>The block with an adapter's deltas at its places.</summary>
-    public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter) =>
-        context.Recompute ? GradientCheckpoint.Run(x, input => Adapted(input, context, adapter)) : Adapted(x, context, adapter);
+    public Tensor Forward(Tensor x, BlockContext context, BlockAdapter? adapter)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(Forward(new Residual(x), context, adapter).Sum());
+    }
 
-    /// <summary>The same where the input has no other use: it is freed, and lives on only as far as a gradient needs it.</summary>
-    internal Tensor Replace(Tensor x, BlockContext context, BlockAdapter? adapter)
+    /// <summary>The same in the midst of a tower, where the input has no other use: it is freed, and lives on only as far as a gradient needs it.</summary>
+    internal Residual Replace(Residual x, BlockContext context, BlockAdapter? adapter)
     {
         var y = Forward(x, context, adapter);
-        x.Dispose();
+        x.Free();
         return y;
     }
 
-    private Tensor Adapted(Tensor x, BlockContext context, BlockAdapter? adapter)
+    private Residual Forward(Residual x, BlockContext context, BlockAdapter? adapter)
     {
-        if (adapter is null) return Forward(x, context.AttentionMask);
+        if (!context.Recompute) return adapter is null ? Forward(x, context.AttentionMask) : Adapted(x, context, adapter);
         using var scope = new TensorScope();
-        x = Add(x, adapter.OnInput(x, context));
-        var normalized = ln1.Forward(x, attention.DType);
+        return new Residual(scope.Keep(GradientCheckpoint.Run(x.Sum(), input => Forward(input, context with { Recompute = false }, adapter))));
+    }
+
+    private Residual Forward(Residual residual, Tensor? mask)
+    {
+        // What the block computes on the way goes when it ends; a graph keeps for itself what it needs.
+        using var scope = new TensorScope();
+        var (x, normalized) = ln1.Forward(residual, attention.DType);
+        (x, normalized) = ln2.Forward(x, attention.Forward(normalized, mask), expand.Weight.DType);
+        return new Residual(scope.Keep(x), scope.Keep(Mlp(normalized)));
+    }
+
+    private Residual Adapted(Residual residual, BlockContext context, BlockAdapter adapter)
+    {
+        using var scope = new TensorScope();
+        var (x, normalized) = ln1.Forward(residual, attention.DType);
+        if (adapter.OnInput(x, context) is { } delta) (x, normalized) = ln1.Forward(x, delta, attention.DType);
         var attended = attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
         (x, normalized) = ln2.Forward(x, Add(attended, adapter.BesideAttention(x, normalized, context)), expand.Weight.DType);
         var h = Mlp(normalized);
-        var sum = Add(x + h, adapter.BesideMlp(x, normalized, context));
-        return scope.Keep(Add(sum, adapter.OnMlpOutput(h, context)));
+        var added = Add(h, adapter.BesideMlp(x, normalized, context));
+        return new Residual(scope.Keep(x), scope.Keep(Add(added, adapter.OnMlpOutput(h, context))));
     }
 
     private Tensor Mlp(Tensor x)

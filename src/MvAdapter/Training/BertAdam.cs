@@ -12,6 +12,7 @@ public sealed class BertAdam : IDisposable
     private const double Beta2 = 0.98;
     private const double Epsilon = 1e-6;
     private const double MaxNorm = 1;
+    private const long PieceElements = 8 << 20;
     private readonly IReadOnlyList<TrainedParameter> parameters;
     private readonly Func<long, double> schedule;
     private readonly Tensor?[] means;      // of the gradient, per parameter once it has had one
@@ -38,11 +39,13 @@ public sealed class BertAdam : IDisposable
     {
         using var scope = new TensorScope();
         using var noGrad = new NoGrad();
-        var gradients = parameters.Select(parameter => parameter.Value.Grad).ToArray();
-        var norm = ClipGlobally(gradients);
-        var factor = schedule(Steps);
-        for (var i = 0; i < parameters.Count; i++)
-            if (gradients[i] is { } gradient) Move(i, gradient, factor);
+        var moved = Enumerable.Range(0, parameters.Count).Where(i => parameters[i].Value.Grad is not null).ToArray();
+        Tensor[] gradients = [.. moved.Select(i => parameters[i].Value.Grad!)];
+        var norm = Clip(gradients);
+        // Together what has the same rate and decay, a piece at a time: what lies between takes as much memory as the piece.
+        foreach (var group in Enumerable.Range(0, moved.Length).GroupBy(k => parameters[moved[k]].Settings))
+            foreach (var piece in Pieces(group, k => gradients[k].ElementCount))
+                Move([.. piece.Select(k => moved[k])], [.. piece.Select(k => gradients[k])], schedule(Steps) * group.Key.LearningRate, group.Key.WeightDecay);
         foreach (var parameter in parameters) parameter.Value.Grad = null;
         Steps++;
         return scope.Keep(norm);
@@ -81,29 +84,51 @@ public sealed class BertAdam : IDisposable
         foreach (var tensor in means.Concat(variances)) tensor?.Dispose();
     }
 
-    // PyTorch's clip_grad_norm_, which the published training loop calls before the optimiser.
-    private static Tensor ClipGlobally(Tensor?[] gradients)
+    // PyTorch's clip_grad_norm_, which the published training loop calls before the optimiser, over all gradients; then the same for each.
+    private static Tensor Clip(Tensor[] gradients)
     {
-        var norms = gradients.OfType<Tensor>().Select(gradient => gradient.Norm()).ToArray();
-        if (norms.Length == 0) return Tensor.Zeros([]);
-        var total = Tensor.Stack(norms).Norm();
-        var scale = (MaxNorm / (total + 1e-6)).Clamp(0, MaxNorm);
-        foreach (var gradient in gradients) gradient?.MultiplyInPlace(scale);
-        return total;
+        if (gradients.Length == 0) return Tensor.Zeros([]);
+        var norms = Tensor.Stack(TensorList.Norms(gradients));
+        var norm = norms.Norm();
+        var all = Factor(norm);
+        TensorList.MultiplyInPlace(gradients, [.. (all * Factor(norms * all)).Unbind()]);
+        return norm;
+
+        static Tensor Factor(Tensor norm) => (MaxNorm / (norm + 1e-6)).Clamp(0, MaxNorm);
     }
 
-    private void Move(int i, Tensor gradient, double factor)
+    private void Move(int[] which, Tensor[] gradients, double rate, double decay)
     {
         using var scope = new TensorScope();
-        var value = parameters[i].Value;
-        var (rate, decay) = (parameters[i].Settings.LearningRate * factor, parameters[i].Settings.WeightDecay);
-        gradient.MultiplyInPlace((MaxNorm / (gradient.Norm() + 1e-6)).Clamp(0, MaxNorm));
-        var mean = means[i] ??= Tensor.Zeros([.. value.Shape], device: value.Device).Unscoped();
-        var variance = variances[i] ??= Tensor.Zeros([.. value.Shape], device: value.Device).Unscoped();
-        mean.MultiplyInPlace(Beta1).AddInPlace(gradient, 1 - Beta1);
-        variance.MultiplyInPlace(Beta2).AddProductInPlace(gradient, gradient, 1 - Beta2);
-        var update = mean / (variance.Sqrt() + Epsilon);
-        if (decay > 0) update.AddInPlace(value, decay);
-        value.AddInPlace(update, -rate);
+        Tensor[] values = [.. which.Select(i => parameters[i].Value)];
+        var (mean, variance) = (Moments(means, which), Moments(variances, which));
+        TensorList.MultiplyInPlace(mean, Beta1);
+        TensorList.AddInPlace(mean, gradients, 1 - Beta1);
+        TensorList.MultiplyInPlace(variance, Beta2);
+        TensorList.AddProductInPlace(variance, gradients, gradients, 1 - Beta2);
+        var deviation = TensorList.Sqrt(variance);
+        TensorList.AddInPlace(deviation, Epsilon);
+        var update = TensorList.Divide(mean, deviation);
+        if (decay > 0) TensorList.AddInPlace(update, values, decay);
+        TensorList.AddInPlace(values, update, -rate);
+    }
+
+    private Tensor[] Moments(Tensor?[] moments, int[] which) =>
+        [.. which.Select(i => moments[i] ??= Tensor.Zeros([.. parameters[i].Value.Shape], device: parameters[i].Value.Device).Unscoped())];
+
+    private static IEnumerable<List<int>> Pieces(IEnumerable<int> items, Func<int, long> size)
+    {
+        var (piece, elements) = (new List<int>(), 0L);
+        foreach (var item in items)
+        {
+            if (piece.Count > 0 && elements + size(item) > PieceElements)
+            {
+                yield return piece;
+                (piece, elements) = ([], 0);
+            }
+            piece.Add(item);
+            elements += size(item);
+        }
+        if (piece.Count > 0) yield return piece;
     }
 }

@@ -12,6 +12,7 @@ public sealed class NativeTests
     [InlineData("operators_test", "")]
     [InlineData("operators_test", "avx2")]
     [InlineData("operators_test", "default")]
+    [InlineData("gpu_kernels_test", "")]
     public void The_native_librarys_own_test_passes(string program, string capability)
     {
         var library = Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") ?? Path.Combine(Fixtures.Repository, "artifacts", "native", "libmvtorch.so");
