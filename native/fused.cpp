@@ -12,6 +12,7 @@
 
 namespace {
 
+using mvt::Activation;
 using mvt::multiply;
 using mvt::Optional;
 using mvt::rows_at_once;
@@ -20,19 +21,21 @@ using mvt::Weight;
 
 constexpr int64_t numbers_at_once = 1 << 14;  // of an activation, by one thread
 
-// y = QuickGELU(x).
-void quick_gelu(const at::Tensor& x, at::Tensor& y) {
+// y = activation(x).
+void activate(Activation activation, const at::Tensor& x, at::Tensor& y) {
   const auto from = mvt::floats(x), to = mvt::floats(y);
   at::parallel_for(0, x.numel(), numbers_at_once,
-                   [&](int64_t begin, int64_t end) { mvt::kernels().quick_gelu(end - begin, from.at(begin), to.at(begin)); });
+                   [&](int64_t begin, int64_t end) { mvt::kernels().activate(activation, end - begin, from.at(begin), to.at(begin)); });
 }
 
-// gradient *= QuickGELU'(x).
-void quick_gelu_backward(const at::Tensor& x, at::Tensor& gradient) {
+// gradient *= activation'(x).
+void activate_backward(Activation activation, const at::Tensor& x, at::Tensor& gradient) {
   const auto from = mvt::floats(x), to = mvt::floats(gradient);
   at::parallel_for(0, x.numel(), numbers_at_once,
-                   [&](int64_t begin, int64_t end) { mvt::kernels().quick_gelu_backward(end - begin, from.at(begin), to.at(begin)); });
+                   [&](int64_t begin, int64_t end) { mvt::kernels().activate_backward(activation, end - begin, from.at(begin), to.at(begin)); });
 }
+
+Activation activation_of(bool gelu) { return gelu ? Activation::gelu : Activation::quick_gelu; }
 
 std::vector<int64_t> with_last(const at::Tensor& x, int64_t last) {
   auto sizes = x.sizes().vec();
@@ -52,13 +55,13 @@ at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const Opt
   auto y = at::empty(with_last(x, weight.size(0)), x.options());
   if (y.numel() == 0) return y;
   auto out = y.view({-1, y.size(-1)});
-  multiply(rows_of(x), weight, Weight::transposed, bias, false, out);
+  multiply(rows_of(x), weight, Weight::transposed, bias, Activation::none, out);
   return y;
 }
 
-// With hidden, [rows, H], what stands before QuickGELU is left there for the gradient.
+// With hidden, [rows, H], what stands before the activation is left there for the gradient.
 at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
-               const Optional& contract_bias, at::Tensor* hidden) {
+               const Optional& contract_bias, Activation activation, at::Tensor* hidden) {
   check_product(x, expand, expand_bias, "mlp");
   TORCH_CHECK(contract.dim() == 2 && contract.size(1) == expand.size(0), "mlp: the weights are ", expand.sizes(), " and ",
               contract.sizes());
@@ -73,16 +76,16 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& ex
     const auto count = std::min(rows_at_once, rows.size(0) - first);
     auto part = active.narrow(0, 0, count), target = out.narrow(0, first, count);
     auto before = hidden ? hidden->narrow(0, first, count) : part;
-    multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, !hidden, before);
-    if (hidden) quick_gelu(before, part);
-    multiply(part, contract, Weight::transposed, contract_bias, false, target);
+    multiply(rows.narrow(0, first, count), expand, Weight::transposed, expand_bias, hidden ? Activation::none : activation, before);
+    if (hidden) activate(activation, before, part);
+    multiply(part, contract, Weight::transposed, contract_bias, Activation::none, target);
   }
   return y;
 }
 
 at::Tensor mlp_inference(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
-                         const Optional& contract_bias) {
-  return mlp(x, expand, expand_bias, contract, contract_bias, nullptr);
+                         const Optional& contract_bias, bool gelu) {
+  return mlp(x, expand, expand_bias, contract, contract_bias, activation_of(gelu), nullptr);
 }
 
 // ---- gradients ----
@@ -112,7 +115,7 @@ struct Linear : torch::autograd::Function<Linear> {
     if (context->saved_data["x"].toBool()) {
       x = at::empty(with_last(gradients[0], weight.size(1)), gradient.options());
       auto out = x.view({-1, x.size(-1)});
-      if (x.numel() > 0) multiply(gradient, weight, Weight::as_stored, {}, false, out);
+      if (x.numel() > 0) multiply(gradient, weight, Weight::as_stored, {}, Activation::none, out);
     }
     if (context->saved_data["bias"].toBool()) bias = gradient.sum(0);
     return {x, Variable(), bias};
@@ -121,14 +124,15 @@ struct Linear : torch::autograd::Function<Linear> {
 
 struct Mlp : torch::autograd::Function<Mlp> {
   static Variable forward(AutogradContext* context, const Variable& x, const Variable& expand, const Optional& expand_bias,
-                          const Variable& contract, const Optional& contract_bias) {
+                          const Variable& contract, const Optional& contract_bias, bool gelu) {
     at::AutoDispatchBelowADInplaceOrView guard;
     auto hidden = at::empty({x.numel() / x.size(-1), expand.size(0)}, x.options());
     context->save_for_backward({hidden, expand, contract});
     context->saved_data["x"] = x.requires_grad();
+    context->saved_data["gelu"] = gelu;
     context->saved_data["expand_bias"] = mvt::requires_grad(expand_bias);
     context->saved_data["contract_bias"] = mvt::requires_grad(contract_bias);
-    return mlp(x, expand, expand_bias, contract, contract_bias, &hidden);
+    return mlp(x, expand, expand_bias, contract, contract_bias, activation_of(gelu), &hidden);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -136,6 +140,7 @@ struct Mlp : torch::autograd::Function<Mlp> {
     const auto &hidden = saved[0], &expand = saved[1], &contract = saved[2];
     const auto gradient = rows_of(gradients[0]);
     const bool of_x = context->saved_data["x"].toBool(), of_bias = context->saved_data["expand_bias"].toBool();
+    const auto activation = activation_of(context->saved_data["gelu"].toBool());
     auto x = at::empty(with_last(gradients[0], expand.size(1)), gradient.options());
     auto out = x.view({-1, x.size(-1)});
     auto bias = at::zeros({expand.size(0)}, gradient.options().dtype(at::kFloat));
@@ -143,13 +148,13 @@ struct Mlp : torch::autograd::Function<Mlp> {
     for (int64_t first = 0; first < hidden.size(0) && (of_x || of_bias); first += rows_at_once) {
       const auto count = std::min(rows_at_once, hidden.size(0) - first);
       auto part = inner.narrow(0, 0, count), target = out.narrow(0, first, count);
-      multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, false, part);
-      quick_gelu_backward(hidden.narrow(0, first, count), part);
+      multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, Activation::none, part);
+      activate_backward(activation, hidden.narrow(0, first, count), part);
       if (of_bias) bias += part.sum(0, /*keepdim=*/false, at::kFloat);
-      if (of_x) multiply(part, expand, Weight::as_stored, {}, false, target);
+      if (of_x) multiply(part, expand, Weight::as_stored, {}, Activation::none, target);
     }
     return {of_x ? x : Variable(), Variable(), of_bias ? bias.to(gradient.scalar_type()) : Variable(), Variable(),
-            context->saved_data["contract_bias"].toBool() ? gradient.sum(0) : Variable()};
+            context->saved_data["contract_bias"].toBool() ? gradient.sum(0) : Variable(), Variable()};
   }
 };
 
@@ -161,19 +166,19 @@ at::Tensor linear_recorded(const at::Tensor& x, const at::Tensor& weight, const 
 }
 
 at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract,
-                        const Optional& contract_bias) {
+                        const Optional& contract_bias, bool gelu) {
   refuse_training({expand, contract});
   if (mvt::recorded({x, expand_bias, contract_bias}))
-    return Mlp::apply(x, expand, expand_bias, contract, contract_bias);
+    return Mlp::apply(x, expand, expand_bias, contract, contract_bias, gelu);
   at::AutoDispatchBelowADInplaceOrView guard;
-  return mlp_inference(x, expand, expand_bias, contract, contract_bias);
+  return mlp_inference(x, expand, expand_bias, contract, contract_bias, gelu);
 }
 
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(mvt, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
-  library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias) -> Tensor");
+  library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias, bool gelu) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {

@@ -13,6 +13,9 @@ struct Floats {
   Floats at(int64_t offset) const { return {static_cast<char*>(data) + offset * (half ? 2 : 4), half}; }
 };
 
+// x sigmoid(1.702 x), or x times the normal distribution's integral up to x.
+enum class Activation { none, quick_gelu, gelu };
+
 // One head of one sequence: queries, keys, values and what comes out are each [length, width], rows stride apart.
 struct Head {
   int64_t length, width;
@@ -42,9 +45,9 @@ struct Kernels {
   // x is what was normalised, or with no means the result of that.
   void (*layer_norm_backward)(int64_t rows, int64_t width, Floats x, const float* weight, const float* means, const float* scales, Floats gradient, const float* through, float* out, float* weight_gradient, float* bias_gradient);
 
-  // y = x sigmoid(1.702 x), and gradient *= its derivative at x.
-  void (*quick_gelu)(int64_t count, Floats x, Floats y);
-  void (*quick_gelu_backward)(int64_t count, Floats x, Floats gradient);
+  // y = the activation of x, and gradient *= its derivative at x.
+  void (*activate)(Activation activation, int64_t count, Floats x, Floats y);
+  void (*activate_backward)(Activation activation, int64_t count, Floats x, Floats gradient);
 };
 
 const Kernels& kernels();

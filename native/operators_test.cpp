@@ -146,9 +146,13 @@ void products(at::ScalarType type) {
     const auto what = std::string(name_of(type)) + ", " + std::to_string(s.rows) + " x " + std::to_string(s.in) + " x " + std::to_string(s.out);
     compare("linear" + what, {in, drawn({s.out}, type)}, [&](const Tensors& x) { return call("mvt::linear", x[0], w, x[1]); },
             [&](const Tensors& x) -> Tensors { return {at::linear(x[0], wide_w, x[1])}; }, tolerance(type));
-    compare("mlp" + what, {in, drawn({s.out}, type), drawn({s.in}, type)},
-            [&](const Tensors& x) { return call("mvt::mlp", x[0], w, x[1], back, x[2]); },
-            [&](const Tensors& x) -> Tensors { return {at::linear(quick_gelu(at::linear(x[0], wide_w, x[1])), wide_back, x[2])}; }, tolerance(type));
+    for (const bool gelu : {false, true})
+      compare((gelu ? "mlp with GELU" : "mlp") + what, {in, drawn({s.out}, type), drawn({s.in}, type)},
+              [&](const Tensors& x) { return call("mvt::mlp", x[0], w, x[1], back, x[2], gelu); },
+              [&](const Tensors& x) -> Tensors {
+                const auto hidden = at::linear(x[0], wide_w, x[1]);
+                return {at::linear(gelu ? at::gelu(hidden) : quick_gelu(hidden), wide_back, x[2])};
+              }, tolerance(type));
     held_weights(what, in, w, back);
   }
 }

@@ -42,12 +42,15 @@ memory memory_of(const memory::desc& description, const at::Tensor& tensor) {
   return memory(description, cpu(), tensor.data_ptr());
 }
 
-void append_quick_gelu(dnnl::post_ops& then) {  // oneDNN's swish is x sigmoid(alpha x)
-  constexpr float quick_gelu_alpha = 1.702f;
+void append(Activation activation, dnnl::post_ops& then) {
+  if (activation == Activation::none) return;
+  // oneDNN's swish is x sigmoid(alpha x).
+  const auto algorithm = activation == Activation::gelu ? dnnl::algorithm::eltwise_gelu_erf : dnnl::algorithm::eltwise_swish;
+  const float alpha = activation == Activation::gelu ? 0.f : 1.702f;
 #if DNNL_VERSION_MAJOR >= 3
-  then.append_eltwise(dnnl::algorithm::eltwise_swish, quick_gelu_alpha, 0.f);
+  then.append_eltwise(algorithm, alpha, 0.f);
 #else
-  then.append_eltwise(1.f, dnnl::algorithm::eltwise_swish, quick_gelu_alpha, 0.f);
+  then.append_eltwise(1.f, algorithm, alpha, 0.f);
 #endif
 }
 
@@ -79,14 +82,14 @@ bool multiplies(at::ScalarType type) {
 }
 
 // bfloat16 by way of float32, some rows at a time.
-void multiply_widened(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
+void multiply_widened(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
   const auto weight = w.to(at::kFloat);
   const auto bias = b ? Optional(b->to(at::kFloat)) : b;
   auto wide = at::empty({std::min(rows_at_once, x.size(0)), y.size(1)}, weight.options());
   for (int64_t first = 0; first < x.size(0); first += rows_at_once) {
     const auto count = std::min(rows_at_once, x.size(0) - first);
     auto part = wide.narrow(0, 0, count);
-    multiply(x.narrow(0, first, count).to(at::kFloat), weight, use, bias, quick_gelu, part);
+    multiply(x.narrow(0, first, count).to(at::kFloat), weight, use, bias, activation, part);
     y.narrow(0, first, count).copy_(part);
   }
 }
@@ -166,15 +169,15 @@ bool may_be_held(const at::Tensor& w, Weight use) {
 
 }  // namespace
 
-void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y) {
+void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
   const auto type = x.scalar_type();
   if (!multiplies(type)) {
-    multiply_widened(x, w, use, b, quick_gelu, y);
+    multiply_widened(x, w, use, b, activation, y);
     return;
   }
   const int64_t m = x.size(0), k = x.size(1), n = y.size(1);
   dnnl::post_ops then;
-  if (quick_gelu) append_quick_gelu(then);
+  append(activation, then);
   Descriptions product{matrix(type, m, k), b ? matrix(b->scalar_type(), 1, n) : memory::desc(), matrix(type, m, n), {}};
   product.attributes.set_post_ops(then);
 

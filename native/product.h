@@ -10,10 +10,10 @@ constexpr int64_t rows_at_once = 1024;  // what an MLP or a conversion makes of 
 // How a weight stands in a product: as it lies, [K, N], or transposed, as layers store it, [N, K].
 enum class Weight { as_stored, transposed };
 
-// y = x w (+ b), then QuickGELU where asked for. x [M, K], w as its use says, b [N], y [M, N].
+// y = x w (+ b), then the activation. x [M, K], w as its use says, b [N], y [M, N].
 // In inference mode a frozen weight, transposed, is held once more in the order that the processor multiplies fastest. Who writes into a
 // weight's memory past libtorch drops that copy.
-void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, bool quick_gelu, at::Tensor& y);
+void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y);
 
 // Gives up the copies of weights; they are made again when they are wanted.
 void drop_held_weights();

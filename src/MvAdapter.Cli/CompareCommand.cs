@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
 using MvAdapter.Comparing;
 using MvAdapter.Datasets;
 using MvAdapter.Training;
@@ -57,17 +58,17 @@ internal static class CompareCommand
             rows[0].Config.Validate();
 
             ComparisonPlan plan;
-            int imageSize;
-            using (var clip = ClipCheckpoint.Load(ModelFiles.Resolve(basis.Clip, null, cancellation)))
+            ImageProcessor processor;
+            using (var clip = ClipCheckpoint.Load(ModelFiles.Resolve(basis.Clip, null, cancellation), activation: basis.ActivationFunction()))
             {
-                imageSize = clip.Config.ImageSize;
+                processor = clip.Config.CreateImageProcessor();
                 plan = ComparisonPlan.Create(rows, parsed.GetValue(ablations) ? Ablations.Rows(basis) : [], seedList, folder, clip);
             }
             var remarks = Missing(basis, parsed.GetValue(strict));
             Directory.CreateDirectory(folder);
             using var exclusive = Lock(folder);
             var frames = parsed.GetValue(cache) ?? Path.Combine(folder, "frames");
-            remarks.AddRange(FramePreparation.Prepare(basis, frames, imageSize, parsed.GetValue(strict), cancellation).Select(error => $"Not readable: {error.Message}."));
+            remarks.AddRange(FramePreparation.Prepare(basis, frames, processor, parsed.GetValue(strict), cancellation).Select(error => $"Not readable: {error.Message}."));
             var comparison = new Comparison(plan, slots, frames, limit, remarks);
             comparison.Run(cancellation);
             return Print(comparison, remarks);

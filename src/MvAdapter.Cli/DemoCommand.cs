@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
 using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Search;
@@ -56,19 +57,19 @@ internal static class DemoCommand
         MakeDatasetCommand.Make(data, settings, cancellation);
         var basis = DemoRecipe.Config(clip, data, steps, device.IsCuda || MachineReport.HasBFloat16Units ? "bf16" : "fp32");
         var cache = Path.Combine(folder, "frames");
-        int imageSize;
+        ImageProcessor processor;
         long parameters;
-        using (var backbone = ClipCheckpoint.Load(clip)) (imageSize, parameters) = (backbone.Config.ImageSize, backbone.Parameters.ElementCount);
-        if (FramePreparation.Prepare(basis, cache, imageSize, strict: true, cancellation) is [var first, ..]) throw first;
+        using (var backbone = ClipCheckpoint.Load(clip)) (processor, parameters) = (backbone.Config.CreateImageProcessor(), backbone.Parameters.ElementCount);
+        if (FramePreparation.Prepare(basis, cache, processor, strict: true, cancellation) is [var first, ..]) throw first;
 
         var outcomes = new List<Outcome>();
         foreach (var seed in seeds)
             foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, device, cancellation));
 
         var page = Path.Combine(folder, "report.html");
-        using (var frames = FrameSource.Open(FramePreparation.Reader(basis, imageSize), cache))
+        using (var frames = FrameSource.Open(FramePreparation.Reader(basis, processor), cache))
         {
-            ExperimentPage.Write(page, "MV-Adapter on MovingShapes", DemoRecipe.Introduction(settings), outcomes, basis.Load(Split.Test, strict: true), frames, imageSize, parameters);
+            ExperimentPage.Write(page, "MV-Adapter on MovingShapes", DemoRecipe.Introduction(settings), outcomes, basis.Load(Split.Test, strict: true), frames, processor.Size, parameters);
         }
         var index = Index(basis with { Seed = seeds[0] }, folder, device, cancellation);
         Console.WriteLine(ResultTable.From(outcomes.Select(outcome => outcome.Report), parameters).ToText());

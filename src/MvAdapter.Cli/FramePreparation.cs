@@ -10,11 +10,11 @@ internal static class FramePreparation
 {
     /// <summary>Fills a cache with the clips of all splits that the dataset has.</summary>
     /// <returns>The videos that cannot be read.</returns>
-    public static IReadOnlyList<VideoException> Prepare(RunConfig config, string folder, int imageSize, bool strict, CancellationToken cancellation)
+    public static IReadOnlyList<VideoException> Prepare(RunConfig config, string folder, ImageProcessor processor, bool strict, CancellationToken cancellation)
     {
-        var reader = Reader(config, imageSize);
+        var reader = Reader(config, processor);
         var clips = new[] { Split.Train, Split.Val, Split.Test }.SelectMany(split => Clips(config, split, strict)).ToList();
-        using var cache = FrameCache.OpenOrCreate(folder, reader.Sampling, imageSize, Terminal.Warn);
+        using var cache = FrameCache.OpenOrCreate(folder, reader.Sampling, processor.Size, Terminal.Warn, processor.Preprocessing.ResizeName);
         var missing = cache.Missing(clips, cancellation: cancellation).Count;
         if (missing == 0) return [];
         using var bar = Terminal.Begin("frames of videos", missing);
@@ -22,7 +22,7 @@ internal static class FramePreparation
     }
 
     /// <summary>The reader that the runs have.</summary>
-    public static VideoReader Reader(RunConfig config, int imageSize) => new(new ImageProcessor(imageSize), config.FrameSampling());
+    public static VideoReader Reader(RunConfig config, ImageProcessor processor) => new(processor, config.FrameSampling());
 
     // A dataset may do without validation; training does too then.
     private static IEnumerable<VideoClip> Clips(RunConfig config, Split split, bool strict)

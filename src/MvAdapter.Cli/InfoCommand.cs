@@ -4,6 +4,7 @@ using System.Text.Json;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Layers;
 using Spectre.Console;
 
 namespace MvAdapter.Cli;
@@ -28,22 +29,24 @@ internal static class InfoCommand
         var preset = new Option<string?>("--preset") { Description = $"Published settings: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
         var adapterConfig = new Option<string?>("--adapter-config") { Description = "Settings from a JSON file", HelpName = "FILE" };
         var adapter = new Option<string?>("--adapter") { Description = "An adapter's checkpoint", HelpName = "FILE" };
+        var activation = ModelOptions.ActivationOption();
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, method, preset, adapterConfig, adapter, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, activation, method, preset, adapterConfig, adapter, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var name = parsed.GetValue(clip);
+            var function = ModelOptions.ParseActivation(parsed.GetValue(activation));
             if (parsed.GetValue(method) is { } described)
             {
                 if (parsed.GetValue(preset) is not null || parsed.GetValue(adapterConfig) is not null || parsed.GetValue(adapter) is not null)
                     throw new UsageException("--method describes a method with its default settings; leave --preset, --adapter-config and --adapter out");
                 string[] counted = name is null ? UsualSizes : [name];
-                MethodDescription.Print(described, [.. counted.Select(size => (size, (Func<ClipModel>)(() => Load(size, cancellation))))], parsed.GetValue(json));
+                MethodDescription.Print(described, [.. counted.Select(size => (size, (Func<ClipModel>)(() => Load(size, function, null, cancellation))))], parsed.GetValue(json));
                 return ExitCode.Success;
             }
             if (name is null) throw new UsageException("nothing to count: give --clip PATH|NAME, or --method NAME");
             var settings = ModelOptions.AdapterSettings(parsed.GetValue(preset), parsed.GetValue(adapterConfig));
-            using var backbone = Load(name, cancellation);
+            using var backbone = Load(name, function, parsed.GetValue(adapter), cancellation);
             using var model = parsed.GetValue(adapter) is { } file ? AdapterCheckpoint.Load(file, backbone, settings)
                 : RetrievalModel.Create(backbone, new MvAdapterMethod(backbone.Config, settings ?? new MvAdapterConfig()));
             Print(name, model, parsed.GetValue(json));
@@ -52,9 +55,9 @@ internal static class InfoCommand
         return command;
     }
 
-    private static ClipModel Load(string name, CancellationToken cancellation) => ClipConfig.Presets.TryGetValue(name, out var config)
+    private static ClipModel Load(string name, ActivationFunction? activation, string? adapter, CancellationToken cancellation) => ClipConfig.Presets.TryGetValue(name, out var config)
         ? ClipModel.CreateRandom(config, 0)
-        : ClipCheckpoint.Load(ModelFiles.Resolve(name, null, cancellation));
+        : ClipCheckpoint.Load(ModelFiles.Resolve(name, null, cancellation), activation: activation, identity: AdapterCheckpoint.BackboneOf(adapter));
 
     private static void Print(string name, RetrievalModel model, bool json)
     {

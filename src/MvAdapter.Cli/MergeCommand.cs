@@ -12,7 +12,8 @@ internal static class MergeCommand
     public static Command Create()
     {
         var command = new Command("merge", """
-            Folds an adapter into the CLIP that it was trained on, and writes the result as a Hugging Face folder. Every command
+            Folds an adapter into the CLIP that it was trained on, and writes the result as a folder of the form that was
+            read: Hugging Face's (also for OpenAI's .pt), or OpenCLIP's. Every command
             takes it by --clip, and so does other software; it costs what CLIP costs, in time and on disk. What can be merged
             changes CLIP's own weights and adds no layers: lora, bitfit, linear, full. For the others see export.
 
@@ -34,7 +35,7 @@ internal static class MergeCommand
             using var merged = encoder.Model.Merge();
             var path = ModelFiles.Resolve(source.Clip, null, cancellation);
             cancellation.ThrowIfCancellationRequested();
-            ClipWriter.Write(folder, merged, TrainedVocabulary.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, null, cancellation)));
+            ClipWriter.Write(folder, merged, TrainedVocabulary.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, null, cancellation)), form: ClipCheckpoint.FormOf(path));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{folder}: {encoder.Model.Method.Name} merged into {TextForMessage.Quote(source.Clip)}, identity {merged.Identity}; a CLIP does not say its input, so give --frames {encoder.Sampling.MaxFrames} --words {encoder.Words} --sampling {FrameSampling.Name(encoder.Sampling.Strategy)} --fps {encoder.Sampling.FramesPerSecond} --frame-rule {FrameSampling.Name(encoder.Sampling.Rule)}"));
             return ExitCode.Success;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
+using MvAdapter.Layers;
 using MvAdapter.Torch;
 using MvAdapter.Video;
 
@@ -28,9 +29,11 @@ internal sealed class ModelOptions
 {
     private readonly Option<string?> clip = new("--clip")
     {
-        Description = "CLIP: OpenAI's .pt, a Hugging Face folder, a .safetensors, or hf:openai/clip-vit-base-patch16",
+        Description = "CLIP: OpenAI's .pt, a folder of Hugging Face's or OpenCLIP's form, a .safetensors, or hf:openai/clip-vit-base-patch16",
         HelpName = "PATH|hf:NAME",
     };
+
+    private readonly Option<string?> activation = ActivationOption();
 
     private readonly Option<string?> vocabulary = new("--vocabulary")
     {
@@ -54,6 +57,7 @@ internal sealed class ModelOptions
     {
         (clip.Required, adapter.Required) = (needsClip, needsAdapter);
         command.Add(clip);
+        command.Add(activation);
         command.Add(vocabulary);
         if (choices.HasFlag(ModelChoices.Adapter))
         {
@@ -79,6 +83,13 @@ internal sealed class ModelOptions
         return VideoTextEncoder.Load(source, progress, cancellation);
     }
 
+    /// <summary>The option for a CLIP whose files do not say their activation.</summary>
+    public static Option<string?> ActivationOption() =>
+        new("--activation") { Description = "Activation of the CLIP's blocks, gelu or quick_gelu, where its files do not say it", HelpName = "NAME" };
+
+    /// <summary>The activation of that name; null for none.</summary>
+    public static ActivationFunction? ParseActivation(string? name) => name is null ? null : Activation.Parse(name);
+
     /// <summary>The adapter's file; null when none is named.</summary>
     public string? Adapter(ParseResult parsed) => parsed.GetValue(adapter);
 
@@ -91,6 +102,7 @@ internal sealed class ModelOptions
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
         return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
         {
+            Activation = ParseActivation(parsed.GetValue(activation)),
             Vocabulary = parsed.GetValue(vocabulary),
             Adapter = parsed.GetValue(adapter),
             AdapterConfig = AdapterSettings(parsed),
@@ -108,7 +120,7 @@ internal sealed class ModelOptions
     /// <summary>Refuses options of the model's where the model itself is not named.</summary>
     public void RefuseWithoutClip(ParseResult parsed)
     {
-        Option[] model = [vocabulary, adapter, preset, adapterConfig, words, .. sampling?.All ?? []];
+        Option[] model = [activation, vocabulary, adapter, preset, adapterConfig, words, .. sampling?.All ?? []];
         if (model.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } option)
             throw new UsageException($"{option.Name} belongs to a model: name that too by --clip, or leave both out for the index's own");
     }

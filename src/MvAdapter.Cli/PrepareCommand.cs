@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Layers;
 using MvAdapter.Datasets;
 using MvAdapter.Video;
 
@@ -31,12 +32,14 @@ internal static class PrepareCommand
         var videos = new Option<string?>("--videos") { Description = "The folder of the videos (by default that of the annotations)", HelpName = "DIR" };
         var splits = new Option<string>("--splits") { Description = "Which parts, separated by commas", DefaultValueFactory = _ => "train,val,test", HelpName = "LIST" };
         var cache = new Option<string>("--cache") { Description = "The folder of the frame cache; it is made when absent", Required = true, HelpName = "DIR" };
+        var activation = ModelOptions.ActivationOption();
         var imageSize = new Option<int?>("--image-size") { Description = $"Side of the model's pictures (by default {UsualImageSize})", HelpName = "PIXELS" };
         var clip = new Option<string?>("--clip") { Description = $"The same taken from a model: a checkpoint, hf:owner/name, {string.Join(", ", ClipConfig.Presets.Keys)}", HelpName = "PATH|NAME" };
         var verify = new Option<bool>("--verify") { Description = "Read all that is in the cache, and decode again what is damaged" };
         var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
         foreach (var option in new Option[] { dataset, annotations, videos, splits, cache, imageSize, clip }) command.Add(option);
         var sampling = new SamplingOptions(command);
+        command.Add(activation);
         command.Add(verify);
         command.Add(json);
         command.Runs((parsed, cancellation) =>
@@ -45,9 +48,10 @@ internal static class PrepareCommand
             if (parsed.GetValue(cache)!.Length == 0) throw new UsageException("--cache is empty");
             var frames = sampling.Sampling(parsed);
             var parts = Load(parsed.GetValue(dataset)!, parsed.GetValue(annotations)!, parsed.GetValue(videos), parsed.GetValue(splits)!, asked: parsed.GetResult(splits) is { Implicit: false });
-            var size = parsed.GetValue(clip) is { } model ? ImageSize(model, cancellation) : parsed.GetValue(imageSize) ?? UsualImageSize;
-            var reader = new VideoReader(new ImageProcessor(size), frames);
-            using var frameCache = FrameCache.OpenOrCreate(parsed.GetValue(cache)!, frames, size, Terminal.Warn);
+            var processor = parsed.GetValue(clip) is { } model ? Processor(model, ModelOptions.ParseActivation(parsed.GetValue(activation)), cancellation)
+                : new ImageProcessor(parsed.GetValue(imageSize) ?? UsualImageSize);
+            var reader = new VideoReader(processor, frames);
+            using var frameCache = FrameCache.OpenOrCreate(parsed.GetValue(cache)!, frames, processor.Size, Terminal.Warn, processor.Preprocessing.ResizeName);
             return Run(frameCache, reader, parts, parsed.GetValue(verify), parsed.GetValue(json), cancellation);
         });
         return command;
@@ -64,11 +68,11 @@ internal static class PrepareCommand
         return parts.Count > 0 ? parts : throw new InvalidFileException(annotations, "has no sample of any split");
     }
 
-    private static int ImageSize(string clip, CancellationToken cancellation)
+    private static ImageProcessor Processor(string clip, ActivationFunction? activation, CancellationToken cancellation)
     {
-        if (ClipConfig.Presets.TryGetValue(clip, out var config)) return config.ImageSize;
-        using var model = ClipCheckpoint.Load(ModelFiles.Resolve(clip, null, cancellation));
-        return model.Config.ImageSize;
+        if (ClipConfig.Presets.TryGetValue(clip, out var config)) return config.CreateImageProcessor();
+        using var model = ClipCheckpoint.Load(ModelFiles.Resolve(clip, null, cancellation), activation: activation);
+        return model.Config.CreateImageProcessor();
     }
 
     private static int Run(FrameCache cache, VideoReader reader, List<Dataset> parts, bool verify, bool json, CancellationToken cancellation)

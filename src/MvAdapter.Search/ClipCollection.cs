@@ -52,6 +52,7 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
         var sampling = FrameSampling.Parse(Sampling);
         return new ModelSource(Clip)
         {
+            Backbone = Identity.Backbone,
             Adapter = Adapter,
             AdapterConfig = AdapterSettings is null ? null : MvAdapterConfig.FromJson(AdapterSettings, "the index"),
             Vocabulary = Vocabulary,

@@ -29,7 +29,7 @@ public sealed class Indexer
         (this.store, this.collection, this.encoder) = (store, collection, encoder);
         options ??= new IndexOptions();
         planner = new IndexPlanner(store, collection, options);
-        reader = new VideoReader(new ImageProcessor(encoder.Reader.ImageSize), encoder.Sampling, parallelism: options.Decoders);
+        reader = new VideoReader(encoder.Reader.Processor, encoder.Sampling, parallelism: options.Decoders);
     }
 
     /// <summary>Indexes files, told one after another by absolute path, in the order in which they come.</summary>

@@ -72,7 +72,7 @@ internal sealed class CollectionModels(ClipStore store, Func<ModelSource, ModelS
     {
         if (!backbones.TryGetValue((model.Clip, model.Vocabulary), out var set))
         {
-            var source = onThisMachine(new ModelSource(model.Clip) { Vocabulary = model.Vocabulary });
+            var source = onThisMachine(new ModelSource(model.Clip) { Vocabulary = model.Vocabulary, Backbone = model.Identity.Backbone });
             backbones[(model.Clip, model.Vocabulary)] = set = AdapterSet.Load(source, [], cancellation: cancellation);
         }
         return set;

@@ -49,7 +49,7 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
     private async Task<VideoFrames> Decode(string path, VideoTextEncoder encoder, CancellationToken cancellation)
     {
         const string name = "the video that was sent";
-        var reader = new VideoReader(new ImageProcessor(encoder.Reader.ImageSize), encoder.Sampling, decoder);
+        var reader = new VideoReader(encoder.Reader.Processor, encoder.Sampling, decoder);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(options.DecodeTimeout);
         try

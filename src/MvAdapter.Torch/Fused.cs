@@ -65,9 +65,12 @@ public static class Fused
     /// <summary>x W^T + b. x [.., in], weight [out, in], bias [out] or null, all of one type.</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => Operator.Call("mvt::linear", x, weight, bias);
 
-    /// <summary>contract(QuickGELU(expand(x))), without the whole hidden layer in memory. x [.., D], expand [H, D], contract [D, H].</summary>
-    public static Tensor Mlp(Tensor x, Tensor expand, Tensor? expandBias, Tensor contract, Tensor? contractBias) =>
-        Operator.Call("mvt::mlp", x, expand, expandBias?.To(expand.DType), contract, contractBias?.To(contract.DType));
+    /// <summary>
+    /// contract(activation(expand(x))), without the whole hidden layer in memory. x [.., D], expand [H, D], contract [D, H]. The activation is
+    /// exact GELU where asked for, else QuickGELU.
+    /// </summary>
+    public static Tensor Mlp(Tensor x, Tensor expand, Tensor? expandBias, Tensor contract, Tensor? contractBias, bool gelu = false) =>
+        Operator.Call("mvt::mlp", x, expand, expandBias?.To(expand.DType), contract, contractBias?.To(contract.DType), gelu);
 
     /// <summary>x sigmoid(1.702 x), on a GPU.</summary>
     public static Tensor QuickGelu(Tensor x) => Operator.Call("mvt::quick_gelu", x);

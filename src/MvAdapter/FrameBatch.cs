@@ -31,10 +31,12 @@ public sealed record FrameBatch
     /// <summary>Pictures that were read, normalised.</summary>
     /// <param name="videos">Videos without errors, of at most <paramref name="frames"/> frames.</param>
     /// <param name="frames">Places F of every video.</param>
-    /// <param name="size">Side S of the pictures.</param>
+    /// <param name="clip">Side S of the pictures, and what they are normalised by.</param>
     /// <param name="device">Where the tensors go.</param>
-    public static FrameBatch From(IReadOnlyList<VideoFrames> videos, int frames, int size, Device device)
+    public static FrameBatch From(IReadOnlyList<VideoFrames> videos, int frames, ClipConfig clip, Device device)
     {
+        ArgumentNullException.ThrowIfNull(clip);
+        var size = clip.ImageSize;
         var bytes = new byte[videos.Sum(video => video.Pixels.Length)];
         var flags = new float[videos.Count * frames];
         var filled = 0;
@@ -44,7 +46,7 @@ public sealed record FrameBatch
             flags.AsSpan(i * frames, videos[i].FrameCount).Fill(1);
         }
         var pictures = Tensor.From(bytes, videos.Sum(video => video.FrameCount), size, size, 3).Upload(device).Permute(0, 3, 1, 2);
-        return Of(Normalize(pictures, device), flags, videos.Count, frames);
+        return Of(Normalize(pictures, clip.Preprocessing), flags, videos.Count, frames);
     }
 
     /// <summary>Frames with padding.</summary>
@@ -71,11 +73,12 @@ public sealed record FrameBatch
         };
     }
 
-    /// <summary>/255, minus CLIP's mean, over its standard deviation. uint8 [N, 3, S, S] -> float32.</summary>
-    private static Tensor Normalize(Tensor pictures, Device device)
+    /// <summary>/255, minus the mean, over the standard deviation. uint8 [N, 3, S, S] -> float32.</summary>
+    private static Tensor Normalize(Tensor pictures, Preprocessing by)
     {
-        var mean = Tensor.From(ImageProcessor.ClipMean.ToArray(), 3, 1, 1).Upload(device);
-        var deviation = Tensor.From(ImageProcessor.ClipStandardDeviation.ToArray(), 3, 1, 1).Upload(device);
-        return (pictures.To(DType.Float32).Contiguous() / 255 - mean) / deviation;
+        return (pictures.To(DType.Float32).Contiguous() / 255 - Channels(by.Mean)) / Channels(by.StandardDeviation);
+
+        Tensor Channels((float Red, float Green, float Blue) values) =>
+            Tensor.From([values.Red, values.Green, values.Blue], 3, 1, 1).Upload(pictures.Device);
     }
 }

@@ -17,7 +17,7 @@ public static class ModelFiles
             return hub.DownloadModelAsync(HubReference.Parse(clip), progress, cancellation).GetAwaiter().GetResult();
         }
         return Path.Exists(clip) ? clip
-            : throw new InvalidFileException(clip, "there is no such file or folder; give a checkpoint, a Hugging Face folder, or hf:owner/name");
+            : throw new InvalidFileException(clip, "there is no such file or folder; give a checkpoint, a folder of Hugging Face's or OpenCLIP's form, or hf:owner/name");
     }
 
     /// <summary>The vocabulary of a checkpoint: in its folder, beside it, in the cache, or downloaded.</summary>

@@ -1,4 +1,5 @@
 using MvAdapter.Adapters;
+using MvAdapter.Layers;
 using MvAdapter.Torch;
 using MvAdapter.Video;
 
@@ -13,6 +14,12 @@ public sealed record ModelSource(string Clip)
 
     /// <summary>The adapter's checkpoint; null for zero-shot CLIP.</summary>
     public string? Adapter { get; init; }
+
+    /// <summary>The activation of the CLIP's blocks, for files that do not say it; null where they do, or where an adapter or an index remembers.</summary>
+    public ActivationFunction? Activation { get; init; }
+
+    /// <summary>The identity that the CLIP had when an index was made of it; it settles an activation that nothing else says.</summary>
+    public string? Backbone { get; init; }
 
     /// <summary>Settings for a published adapter file, which carries none.</summary>
     public MvAdapterConfig? AdapterConfig { get; init; }

@@ -33,7 +33,7 @@ public sealed class VideoTextEncoder : IDisposable
     private VideoTextEncoder(RetrievalModel model, ClipTokenizer tokenizer, FrameSampling sampling, int words, IDisposable[] owned)
     {
         (Model, Tokenizer, Sampling, Words, this.owned) = (model, tokenizer, sampling, words, owned);
-        Reader = new VideoReader(new ImageProcessor(model.Clip.Config.ImageSize), sampling);
+        Reader = new VideoReader(model.Clip.Config.CreateImageProcessor(), sampling);
     }
 
     /// <summary>The model.</summary>
@@ -63,7 +63,7 @@ public sealed class VideoTextEncoder : IDisposable
         ModelSource source, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
         var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
-        var clip = ClipCheckpoint.Load(path, source.Device, source.Precision);
+        var clip = ClipCheckpoint.Load(path, source.Device, source.Precision, source.Activation, source.Backbone ?? AdapterCheckpoint.BackboneOf(source.Adapter));
         try
         {
             // After the checkpoint: beside a file that is no CLIP there is no vocabulary either, and that would be the lesser news.
@@ -184,7 +184,7 @@ public sealed class VideoTextEncoder : IDisposable
         {
             using var scope = new TensorScope();
             using var inference = new InferenceMode();
-            var input = FrameBatch.From(good, Sampling.MaxFrames, Model.Clip.Config.ImageSize, Model.Device);
+            var input = FrameBatch.From(good, Sampling.MaxFrames, Model.Clip.Config, Model.Device);
             embeddings = Model.EncodeVideos(input).ToFloats();
         }
         var results = new List<EncodedVideo>();

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Layers;
 using MvAdapter.Tests.Adapters;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
@@ -28,7 +29,7 @@ public sealed class ModelIdentityTests
         }
         var narrow = folder.File("clip.safetensors");
         Safetensors.Write(narrow, tiny.Backbone.Parameters.Items.ToDictionary(item => item.Key, item => StoredTensor.FromFloats(item.Value.ToFloats(), [.. item.Value.Shape])));
-        using var inBFloat16 = ClipCheckpoint.Load(narrow, precision: DType.BFloat16);
+        using var inBFloat16 = ClipCheckpoint.Load(narrow, precision: DType.BFloat16, activation: ActivationFunction.QuickGelu);
         Assert.Equal(tiny.Backbone.Identity, inBFloat16.Identity);
     }
 
@@ -38,7 +39,9 @@ public sealed class ModelIdentityTests
         using var tiny = new TinyModel();
         using var other = ClipModel.CreateRandom(TinyModel.Config, 2);
         using var heads = ClipModel.CreateRandom(TinyModel.Config with { VisionHeads = 3 }, 1);
-        Assert.Equal(3, new[] { tiny.Backbone.Identity, other.Identity, heads.Identity }.Distinct().Count());
+        using var gelu = ClipModel.CreateRandom(TinyModel.Config with { Activation = ActivationFunction.Gelu }, 1);
+        using var squashed = ClipModel.CreateRandom(TinyModel.Config with { Preprocessing = Preprocessing.Clip with { Resize = ResizeMode.Squash } }, 1);
+        Assert.Equal(5, new[] { tiny.Backbone.Identity, other.Identity, heads.Identity, gelu.Identity, squashed.Identity }.Distinct().Count());
 
         using var untrained = tiny.Create("lora");
         using var trained = tiny.CreateMoved("lora");

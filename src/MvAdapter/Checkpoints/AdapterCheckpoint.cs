@@ -51,6 +51,9 @@ public static class AdapterCheckpoint
     public static IReadOnlyDictionary<string, string> ReadMetadata(string path) =>
         AdapterFile.IsPublishedForm(path) ? new Dictionary<string, string>() : Safetensors.ReadMetadata(path);
 
+    /// <summary>The identity of the CLIP that an adapter was trained on, as its file remembers it; null without a file, or where that does not say.</summary>
+    public static string? BackboneOf(string? path) => path is not null && ReadMetadata(path).TryGetValue(AdapterFile.BackboneKey, out var identity) ? identity : null;
+
     /// <summary>Writes what trains; a name ending in <c>.pth</c> gives the published form, any other safetensors.</summary>
     /// <param name="path">The file; it is complete or not there at all.</param>
     /// <param name="model">The model whose adapter is written.</param>

@@ -4,10 +4,12 @@ namespace MvAdapter.Checkpoints;
 
 /// <summary>
 /// Brings the names of a CLIP checkpoint to the model's own: OpenAI's, with the input projection's bias as three
-/// (queries, keys, values). Hugging Face's are translated by the table of model.md section 13.
+/// (queries, keys, values). Hugging Face's are translated by the table of model.md section 13; OpenCLIP's are OpenAI's, with <c>text.</c>
+/// before those of the text tower under <c>custom_text</c>.
 /// </summary>
 internal static class ClipNames
 {
+    private const string CustomText = "text.";
     private static readonly string[] Projections = ["q_proj", "k_proj", "v_proj"];
 
     // What checkpoints carry besides parameters: OpenAI's three integers, Hugging Face's position counters.
@@ -15,6 +17,7 @@ internal static class ClipNames
     {
         "input_resolution", "context_length", "vocab_size",
         "text_model.embeddings.position_ids", "vision_model.embeddings.position_ids",
+        "attn_mask", "text.attn_mask",
     };
 
     private static readonly Dictionary<string, string> HuggingFaceRoots = new(StringComparer.Ordinal)
@@ -49,10 +52,12 @@ internal static class ClipNames
     public static Dictionary<string, StoredTensor> Normalize(IReadOnlyDictionary<string, StoredTensor> tensors)
     {
         var huggingFace = tensors.ContainsKey("visual_projection.weight");
+        var customText = tensors.ContainsKey(CustomText + "token_embedding.weight");
         var result = new Dictionary<string, StoredTensor>(StringComparer.Ordinal);
-        foreach (var (name, tensor) in tensors)
+        foreach (var (stored, tensor) in tensors)
         {
-            if (Ignored.Contains(name)) continue;
+            if (Ignored.Contains(stored)) continue;
+            var name = customText && stored.StartsWith(CustomText, StringComparison.Ordinal) ? stored[CustomText.Length..] : stored;
             if (name.EndsWith("attn.in_proj_bias", StringComparison.Ordinal) && tensor.Shape is [var rows] && rows % 3 == 0)
                 SplitBias(result, name, tensor);
             else if (huggingFace && name is "text_projection.weight" or "visual_projection.weight" && tensor.Shape.Length == 2)
@@ -60,6 +65,24 @@ internal static class ClipNames
             else result[huggingFace ? FromHuggingFace(name) : name] = tensor;
         }
         JoinWeights(result);
+        return result;
+    }
+
+    /// <summary>The model's parameters under OpenCLIP's names and in its shapes.</summary>
+    public static Dictionary<string, StoredTensor> ToOpenClip(IReadOnlyDictionary<string, StoredTensor> tensors, bool customText)
+    {
+        var result = new Dictionary<string, StoredTensor>(StringComparer.Ordinal);
+        foreach (var (name, tensor) in tensors)
+        {
+            var prefix = customText && !name.StartsWith("visual.", StringComparison.Ordinal) && name != "logit_scale" ? CustomText : "";
+            var projection = Array.FindIndex(Projections, part => name.EndsWith($"attn.{part}.bias", StringComparison.Ordinal));
+            if (projection < 0) result[prefix + name] = tensor;
+            else if (projection == 0)
+            {
+                var block = name[..^"q_proj.bias".Length];
+                result[$"{prefix}{block}in_proj_bias"] = StoredTensor.Concatenate([.. Projections.Select(part => tensors[$"{block}{part}.bias"])]);
+            }
+        }
         return result;
     }
 
@@ -132,15 +155,8 @@ internal static class ClipNames
             if (!names.All(result.ContainsKey)) continue;
             var parts = Array.ConvertAll(names, part => result[part]);
             if (parts.Any(part => part.DType != parts[0].DType || !part.Shape.AsSpan().SequenceEqual(parts[0].Shape) || part.Shape.Length != 2)) continue;
-            var joined = new byte[parts.Sum(part => part.Data.Length)];
-            var at = 0;
-            foreach (var part in parts)
-            {
-                part.Data.CopyTo(joined.AsMemory(at));
-                at += part.Data.Length;
-            }
             foreach (var part in names) result.Remove(part);
-            result[$"{block}attn.in_proj_weight"] = new StoredTensor(parts[0].DType, [3 * parts[0].Shape[0], parts[0].Shape[1]], joined);
+            result[$"{block}attn.in_proj_weight"] = StoredTensor.Concatenate(parts);
         }
     }
 

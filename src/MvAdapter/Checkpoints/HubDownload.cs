@@ -6,11 +6,7 @@ namespace MvAdapter.Checkpoints;
 /// </summary>
 public sealed class HubDownload(HubSettings settings) : IDisposable
 {
-    private const string Weights = "model.safetensors";
-    private const string OlderWeights = "pytorch_model.bin";
-
-    private static readonly string[] Required = ["config.json", "vocab.json", "merges.txt"];
-    private static readonly string[] Optional = ["preprocessor_config.json"];
+    private static readonly string[] Small = [.. ClipFolder.Configurations, "vocab.json", "merges.txt", "preprocessor_config.json"];
 
     private static readonly Uri Vocabulary = new("https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz");
     private const string VocabularySha256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a";
@@ -18,8 +14,8 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
     private readonly HubClient client = new(settings);
 
     /// <summary>
-    /// The folder that holds a model's config.json, weights (model.safetensors, or pytorch_model.bin where there is no
-    /// other), vocab.json, merges.txt and, where the model has one, preprocessor_config.json.
+    /// The folder that holds a model's configuration (config.json, open_clip_config.json), its weights in one of the forms of
+    /// <see cref="ClipFolder"/>, shards too, and, where the model has them, vocab.json, merges.txt and preprocessor_config.json.
     /// </summary>
     /// <exception cref="MvAdapterException">The model does not exist, may not be read, or cannot be fetched.</exception>
     public async Task<string> DownloadModelAsync(HubReference model, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
@@ -32,10 +28,13 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
         // All files are taken from the commit that the revision is at now.
         var commit = await ResolveAsync(model, cancellation).ConfigureAwait(false);
         var folder = Path.Combine(repository, "snapshots", commit ?? FolderName(model.Revision));
-        foreach (var name in Required) await RequireAsync(name).ConfigureAwait(false);
-        foreach (var name in Optional) await FetchAsync(name).ConfigureAwait(false);
+        foreach (var name in Small) await FetchAsync(name).ConfigureAwait(false);
+        if (!ClipFolder.Configurations.Any(name => File.Exists(Path.Combine(folder, name)))) throw Missing(model, string.Join(" or ", ClipFolder.Configurations));
         // The weights come last: with them the folder is whole.
-        if (!await FetchAsync(Weights).ConfigureAwait(false)) await RequireAsync(OlderWeights).ConfigureAwait(false);
+        var weights = await FirstAsync(ClipFolder.WeightNames(folder)).ConfigureAwait(false) ?? throw Missing(model, string.Join(", ", ClipFolder.WeightNames(folder)));
+        if (ClipFolder.IsIndex(weights))
+            foreach (var shard in ClipFolder.ShardNames(Path.Combine(folder, weights)))
+                if (!await FetchAsync(shard).ConfigureAwait(false)) throw Missing(model, shard);
         if (commit is not null) WriteReference(repository, model.Revision, commit);
         return folder;
 
@@ -43,9 +42,11 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
             new FileDownload(client, settings, Address(model, commit ?? model.Revision, name), Path.Combine(folder, name), expectedSha256: null, progress)
                 .RunAsync(cancellation);
 
-        async Task RequireAsync(string name)
+        async Task<string?> FirstAsync(IEnumerable<string> names)
         {
-            if (!await FetchAsync(name).ConfigureAwait(false)) throw Missing(model, name);
+            foreach (var name in names)
+                if (await FetchAsync(name).ConfigureAwait(false)) return name;
+            return null;
         }
     }
 
@@ -83,9 +84,13 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
 
     private async Task<string?> ResolveAsync(HubReference model, CancellationToken cancellation)
     {
-        var address = Address(model, model.Revision, Required[0]);
-        using var file = await DownloadRetry.RunAsync(settings, address, () => client.GetAsync(address, 0, cancellation), () => 0, cancellation).ConfigureAwait(false);
-        return file.Response.IsSuccessStatusCode ? file.Commit : throw Missing(model, Required[0]);
+        foreach (var name in ClipFolder.Configurations)
+        {
+            var address = Address(model, model.Revision, name);
+            using var file = await DownloadRetry.RunAsync(settings, address, () => client.GetAsync(address, 0, cancellation), () => 0, cancellation).ConfigureAwait(false);
+            if (file.Response.IsSuccessStatusCode) return file.Commit;
+        }
+        throw Missing(model, string.Join(" or ", ClipFolder.Configurations));
     }
 
     private Uri Address(HubReference model, string revision, string name) =>
@@ -98,8 +103,8 @@ public sealed class HubDownload(HubSettings settings) : IDisposable
         var reference = Path.Combine(repository, "refs", revision);
         var commit = File.Exists(reference) ? File.ReadAllText(reference).Trim() : FolderName(revision);
         var folder = Path.Combine(repository, "snapshots", Path.GetFileName(commit));
-        var whole = Required.All(name => File.Exists(Path.Combine(folder, name)))
-            && (File.Exists(Path.Combine(folder, Weights)) || File.Exists(Path.Combine(folder, OlderWeights)));
+        var whole = ClipFolder.TryFindWeights(folder) is { } weights
+            && (!ClipFolder.IsIndex(weights) || ClipFolder.ShardNames(weights).All(name => File.Exists(Path.Combine(folder, name))));
         return whole ? folder : null;
     }
 

@@ -49,6 +49,19 @@ public sealed class StoredTensor
         return new StoredTensor(DType.Int64, shape, bytes);
     }
 
+    /// <summary>Joins tensors of one type along their first dimension; the others are equal.</summary>
+    internal static StoredTensor Concatenate(IReadOnlyList<StoredTensor> parts)
+    {
+        var joined = new byte[parts.Sum(part => part.Data.Length)];
+        var at = 0;
+        foreach (var part in parts)
+        {
+            part.Data.CopyTo(joined.AsMemory(at));
+            at += part.Data.Length;
+        }
+        return new StoredTensor(parts[0].DType, [parts.Sum(part => part.Shape[0]), .. parts[0].Shape[1..]], joined);
+    }
+
     /// <summary>The elements as float32; wider types are rounded to the nearest.</summary>
     public float[] ToFloats()
     {

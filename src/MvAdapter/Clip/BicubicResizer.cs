@@ -14,18 +14,21 @@ internal sealed class ResizeCoefficients
     /// <summary>Bits after the point: sums of 8-bit values times weights then fit 32 bits.</summary>
     public const int PrecisionBits = 32 - 8 - 2;
 
-    private const double KernelSupport = 2;
+    private const double CubicSupport = 2;
     private readonly int[] weights;
     private readonly int stride;
     private readonly (int First, int Count)[] spans;
 
-    /// <summary>Weights for the middle <paramref name="cropped"/> of <paramref name="resized"/> pixels made from <paramref name="source"/>.</summary>
-    public ResizeCoefficients(int source, int resized, int cropped)
+    /// <summary>
+    /// Weights for the middle <paramref name="cropped"/> of <paramref name="resized"/> pixels made from <paramref name="source"/>, bicubic or
+    /// <paramref name="bilinear"/>.
+    /// </summary>
+    public ResizeCoefficients(int source, int resized, int cropped, bool bilinear = false)
     {
         var offset = (int)Math.Round((resized - cropped) / 2.0);
         var scale = (double)source / resized;
         var filterScale = Math.Max(scale, 1);
-        var support = KernelSupport * filterScale;
+        var support = (bilinear ? 1 : CubicSupport) * filterScale;
         // No span can be wider than the source, however strongly the picture shrinks.
         stride = Math.Min((int)Math.Ceiling(support) * 2 + 1, source);
         weights = new int[stride * cropped];
@@ -37,7 +40,11 @@ internal sealed class ResizeCoefficients
             var first = Math.Max(0, (int)(center - support + 0.5));
             var count = Math.Min(source, (int)(center + support + 0.5)) - first;
             var sum = 0.0;
-            for (var k = 0; k < count; k++) sum += exact[k] = Kernel((first + k - center + 0.5) / filterScale);
+            for (var k = 0; k < count; k++)
+            {
+                var x = Math.Abs((first + k - center + 0.5) / filterScale);
+                sum += exact[k] = bilinear ? Math.Max(0, 1 - x) : Cubic(x);
+            }
             for (var k = 0; k < count; k++) weights[i * stride + k] = ToFixedPoint(sum == 0 ? exact[k] : exact[k] / sum);
             spans[i] = (first, count);
         }
@@ -59,12 +66,11 @@ internal sealed class ResizeCoefficients
     public ReadOnlySpan<int> Weights(int i) => weights.AsSpan(i * stride, spans[i].Count);
 
     // Keys' cubic with a = -0.5.
-    private static double Kernel(double x)
+    private static double Cubic(double x)
     {
         const double a = -0.5;
-        x = Math.Abs(x);
         if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-        return x < KernelSupport ? (((x - 5) * x + 8) * x - 4) * a : 0;
+        return x < CubicSupport ? (((x - 5) * x + 8) * x - 4) * a : 0;
     }
 
     private static int ToFixedPoint(double weight) =>

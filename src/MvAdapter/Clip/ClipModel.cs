@@ -49,6 +49,13 @@ public sealed class ClipModel : IDisposable
         return new ClipModel(Config, (name, _, _) => replace(name, Parameters[name]) ?? Parameters[name].Detach(), generator);
     }
 
+    /// <summary>The same weights in memory with another activation.</summary>
+    internal ClipModel With(ActivationFunction activation)
+    {
+        using var generator = new Generator(0);
+        return new ClipModel(Config with { Activation = activation }, (name, _, _) => Parameters[name].Detach(), generator);
+    }
+
     /// <summary>The sizes.</summary>
     public ClipConfig Config { get; }
 

@@ -6,29 +6,26 @@ namespace MvAdapter.Clip;
 /// </summary>
 public sealed class ImageProcessor
 {
-    /// <summary>The channels' means in CLIP's training data (red, green, blue).</summary>
-    public static IReadOnlyList<float> ClipMean { get; } = [0.48145466f, 0.4578275f, 0.40821073f];
-
-    /// <summary>The channels' standard deviations in CLIP's training data (red, green, blue).</summary>
-    public static IReadOnlyList<float> ClipStandardDeviation { get; } = [0.26862954f, 0.26130258f, 0.27577711f];
-
     private const int MaxSize = 4096;
     private readonly float[][] normalized;
 
-    /// <summary>Makes a processor for square pictures of <paramref name="size"/> pixels; CLIP's statistics by default.</summary>
-    public ImageProcessor(int size = 224, IReadOnlyList<float>? mean = null, IReadOnlyList<float>? standardDeviation = null)
+    /// <summary>Makes a processor for square pictures of <paramref name="size"/> pixels; OpenAI's preprocessing by default.</summary>
+    public ImageProcessor(int size = 224, Preprocessing? preprocessing = null)
     {
-        mean ??= ClipMean;
-        standardDeviation ??= ClipStandardDeviation;
+        Preprocessing = preprocessing ?? Preprocessing.Clip;
+        var ((meanR, meanG, meanB), (stdR, stdG, stdB)) = (Preprocessing.Mean, Preprocessing.StandardDeviation);
+        float[] mean = [meanR, meanG, meanB], deviation = [stdR, stdG, stdB];
         if (size is < 1 or > MaxSize)
             throw new UsageException($"image processor: the picture size must be from 1 to {MaxSize}, not {size}");
-        if (mean.Count != 3 || standardDeviation.Count != 3 || !mean.All(float.IsFinite)
-            || !standardDeviation.All(s => float.IsFinite(s) && s > 0))
+        if (!mean.All(float.IsFinite) || !deviation.All(s => float.IsFinite(s) && s > 0))
             throw new UsageException("image processor: mean and std must be three finite numbers each, std greater than 0");
         Size = size;
         normalized = [.. Enumerable.Range(0, 3).Select(channel => Enumerable.Range(0, 256)
-            .Select(value => (value / 255f - mean[channel]) / standardDeviation[channel]).ToArray())];
+            .Select(value => (value / 255f - mean[channel]) / deviation[channel]).ToArray())];
     }
+
+    /// <summary>How pictures are resized and normalised.</summary>
+    public Preprocessing Preprocessing { get; }
 
     /// <summary>Width and height of the result.</summary>
     public int Size { get; }
@@ -53,8 +50,9 @@ public sealed class ImageProcessor
         if (destination.Length != PictureLength) throw new ArgumentException("not 3 * size * size bytes", nameof(destination));
         var (shortSide, longSide) = (Math.Min(width, height), Math.Max(width, height));
         var longSize = (int)((long)Size * longSide / shortSide);
-        var columns = new ResizeCoefficients(width, width <= height ? Size : longSize, Size);
-        var rows = new ResizeCoefficients(height, height <= width ? Size : longSize, Size);
+        var squash = Preprocessing.Resize == ResizeMode.Squash;
+        var columns = new ResizeCoefficients(width, squash || width <= height ? Size : longSize, Size, Preprocessing.Bilinear);
+        var rows = new ResizeCoefficients(height, squash || height <= width ? Size : longSize, Size, Preprocessing.Bilinear);
         BicubicResizer.Resize(rgb, width, columns, rows, destination);
     }
 

@@ -21,7 +21,7 @@ public sealed class TextTransformer
         tokenEmbedding = p["token_embedding"].Normal("weight", 0.02, config.VocabularySize, width);
         positionalEmbedding = p.Normal("positional_embedding", 0.01, config.ContextLength, width);
         blocks = [.. Enumerable.Range(0, config.TextLayers).Select(layer =>
-            TransformerBlock.CreateClip(p["transformer"]["resblocks"][layer], width, config.TextHeads, config.TextLayers))];
+            TransformerBlock.CreateClip(p["transformer"]["resblocks"][layer], width, config.TextHeads, config.TextLayers, config.TextMlpWidth, config.Activation))];
         lnFinal = new LayerNorm(p["ln_final"], width);
         projection = p.Normal("text_projection", 1 / Math.Sqrt(width), width, config.EmbeddingWidth);
     }

@@ -28,7 +28,7 @@ public sealed class VisionTransformer
         patchWeight = p["conv1"].Uniform("weight", 1 / Math.Sqrt(patchInputs), width, 3, config.PatchSize, config.PatchSize);
         lnPre = new LayerNorm(p["ln_pre"], width);
         blocks = [.. Enumerable.Range(0, config.VisionLayers).Select(layer =>
-            TransformerBlock.CreateClip(p["transformer"]["resblocks"][layer], width, config.VisionHeads, config.VisionLayers))];
+            TransformerBlock.CreateClip(p["transformer"]["resblocks"][layer], width, config.VisionHeads, config.VisionLayers, config.VisionMlpWidth, config.Activation))];
         lnPost = new LayerNorm(p["ln_post"], width);
     }
 

@@ -13,21 +13,31 @@ public sealed class TransformerBlock
     private readonly LayerNorm ln2;
     private readonly Linear expand;
     private readonly Linear contract;
+    private readonly ActivationFunction activation;
 
-    private TransformerBlock(LayerNorm ln1, Attention attention, LayerNorm ln2, Linear expand, Linear contract) =>
-        (this.ln1, this.attention, this.ln2, this.expand, this.contract) = (ln1, attention, ln2, expand, contract);
+    private TransformerBlock(LayerNorm ln1, Attention attention, LayerNorm ln2, Linear expand, Linear contract, ActivationFunction activation) =>
+        (this.ln1, this.attention, this.ln2, this.expand, this.contract, this.activation) = (ln1, attention, ln2, expand, contract, activation);
 
     /// <summary>A block of CLIP, initialised as OpenAI's code does for a model of that depth.</summary>
-    public static TransformerBlock CreateClip(ParameterBuilder p, long width, int heads, int layers)
+    /// <param name="p">Where the parameters go.</param>
+    /// <param name="width">The width D of the tokens.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="layers">Blocks of the tower.</param>
+    /// <param name="mlpWidth">The width between the layers of the MLP; 0 for 4 D.</param>
+    /// <param name="activation">What stands between them.</param>
+    public static TransformerBlock CreateClip(
+        ParameterBuilder p, long width, int heads, int layers, long mlpWidth = 0, ActivationFunction activation = ActivationFunction.QuickGelu)
     {
+        if (mlpWidth == 0) mlpWidth = 4 * width;
         var attention = 1 / Math.Sqrt(width);
         var projection = attention / Math.Sqrt(2.0 * layers);
         return new TransformerBlock(
             new LayerNorm(p["ln_1"], width),
             new Attention(p["attn"], width, heads, attention, projection, separateBiases: true),
             new LayerNorm(p["ln_2"], width),
-            Linear.CreateNormal(p["mlp"]["c_fc"], width, 4 * width, 1 / Math.Sqrt(2.0 * width)),
-            Linear.CreateNormal(p["mlp"]["c_proj"], 4 * width, width, projection));
+            Linear.CreateNormal(p["mlp"]["c_fc"], width, mlpWidth, 1 / Math.Sqrt(2.0 * width)),
+            Linear.CreateNormal(p["mlp"]["c_proj"], mlpWidth, width, projection),
+            activation);
     }
 
     /// <summary>The block inside an adapter (model.md section 7): width m, deviations by the branch's width D.</summary>
@@ -39,7 +49,8 @@ public sealed class TransformerBlock
             new Attention(p["attn"], width, heads, 1 / Math.Sqrt(branchWidth), deviation, separateBiases: false),
             new LayerNorm(p["ln_2"], width),
             Mlp(p["mlp"]["c_fc"], width, 4 * width),
-            Mlp(p["mlp"]["c_proj"], 4 * width, width));
+            Mlp(p["mlp"]["c_proj"], 4 * width, width),
+            ActivationFunction.QuickGelu);
 
         Linear Mlp(ParameterBuilder part, long input, long output) => new(
             part.Normal("weight", deviation, output, input), part.Uniform("bias", 1 / Math.Sqrt(input), output));
@@ -101,8 +112,8 @@ public sealed class TransformerBlock
     {
         var input = x.To(expand.Weight.DType);
         return Fused.Serves(input, expand.Weight, contract.Weight)
-            ? Fused.Mlp(input, expand.Weight, expand.Bias, contract.Weight, contract.Bias)
-            : contract.Forward(Activation.QuickGelu(expand.Forward(input)));
+            ? Fused.Mlp(input, expand.Weight, expand.Bias, contract.Weight, contract.Bias, activation == ActivationFunction.Gelu)
+            : contract.Forward(Activation.Apply(activation, expand.Forward(input)));
     }
 
     private static Tensor Add(Tensor x, Tensor? delta) => delta is null ? x : x + delta;

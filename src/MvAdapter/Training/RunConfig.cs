@@ -23,6 +23,9 @@ public sealed record RunConfig
     /// <summary>The backbone: a file, a Hugging Face directory, or <c>hf:owner/name</c>.</summary>
     public string Clip { get; init; } = "";
 
+    /// <summary>The activation of the backbone's blocks, gelu or quick_gelu, for files that do not say it; empty where they do.</summary>
+    public string Activation { get; init; } = "";
+
     /// <summary>The vocabulary; empty to look beside the backbone.</summary>
     public string Vocabulary { get; init; } = "";
 
@@ -111,6 +114,10 @@ public sealed record RunConfig
             Epochs = preset.Value.Frames > 12 ? 15 : 5,
         }, StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>The activation that the config names; null where it names none.</summary>
+    /// <exception cref="UsageException">There is no such activation.</exception>
+    public Layers.ActivationFunction? ActivationFunction() => Activation.Length == 0 ? null : Layers.Activation.Parse(Activation);
+
     /// <summary>The frames' sampling.</summary>
     public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps} rule={FrameRule}");
 
@@ -162,6 +169,7 @@ public sealed record RunConfig
     /// <exception cref="MvAdapterException">The line names the field.</exception>
     public void Validate()
     {
+        _ = ActivationFunction();
         Require(Clip.Length > 0, "clip", "names no backbone; give a path or hf:openai/clip-vit-base-patch16");
         Require(Annotations.Length > 0, "annotations", "names no folder or file");
         Require(BatchSize is 0 or > 1, "batch_size", "must be at least 2: a pair is compared with the others of its batch");

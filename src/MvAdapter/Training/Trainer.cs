@@ -262,7 +262,7 @@ public sealed class Trainer : IDisposable
 
     private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)
     {
-        var videos = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config.ImageSize, options.Device);
+        var videos = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config, options.Device);
         return new TrainingInput(videos, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
     }
 

@@ -24,7 +24,7 @@ internal sealed class TrainingModel : IDisposable
         var definition = Methods.Find(config.Method);
         var precision = config.Precision == "bf16" ? DType.BFloat16 : DType.Float32;
         // The model shares what it needs of the backbone, so the rest (such as weights that it holds in bfloat16) can go.
-        using var clip = ClipCheckpoint.Load(path, device);
+        using var clip = ClipCheckpoint.Load(path, device, activation: config.ActivationFunction());
         RetrievalModel? model = null;
         try
         {

@@ -18,16 +18,17 @@ public sealed class FrameCache : IDisposable
     private readonly FrameCacheKeys keys;
     private readonly FrameShards shards;
     private readonly Action<string>? warn;
+    private readonly string resize;
     private readonly ConcurrentDictionary<string, FrameRecord> records = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(int Shard, long Offset), bool> damaged = new();
 
-    private FrameCache(string folder, FrameSampling sampling, int imageSize, Action<string>? warn)
+    private FrameCache(string folder, FrameSampling sampling, int imageSize, Action<string>? warn, string resize)
     {
         ArgumentNullException.ThrowIfNull(sampling);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageSize, 1);
         var index = FrameIndex.Read(folder);
-        (Folder, Sampling, ImageSize, this.warn) = (folder, sampling, imageSize, warn);
-        (keys, shards) = (new FrameCacheKeys(sampling, imageSize), new FrameShards(folder));
+        (Folder, Sampling, ImageSize, this.warn, this.resize) = (folder, sampling, imageSize, warn, resize);
+        (keys, shards) = (new FrameCacheKeys(sampling, imageSize, resize), new FrameShards(folder));
         foreach (var record in index.Records.Values) records[record.Key] = record;
         if (index.Damaged > 0) warn?.Invoke($"{TextForMessage.Quote(folder)}: {index.Damaged} entries of the frame cache are damaged; their videos are decoded again (./run prepare mends the cache)");
     }
@@ -55,10 +56,11 @@ public sealed class FrameCache : IDisposable
     /// <param name="sampling">Which frames are wanted.</param>
     /// <param name="imageSize">Width and height of the pictures wanted.</param>
     /// <param name="warn">Told, in one line each, of damage found; by any thread that reads.</param>
+    /// <param name="resize">How pictures are resized (<see cref="Clip.Preprocessing.ResizeName"/>); empty for the common way.</param>
     /// <exception cref="InvalidFileException">There is no cache.</exception>
-    public static FrameCache Open(string folder, FrameSampling sampling, int imageSize, Action<string>? warn = null) =>
+    public static FrameCache Open(string folder, FrameSampling sampling, int imageSize, Action<string>? warn = null, string resize = "") =>
         File.Exists(FrameIndex.PathOf(folder))
-            ? new FrameCache(folder, sampling, imageSize, warn)
+            ? new FrameCache(folder, sampling, imageSize, warn, resize)
             : throw new InvalidFileException(folder, "is no frame cache; make one with ./run prepare");
 
     /// <summary>Opens a cache, or begins one in a folder that is new or empty.</summary>
@@ -66,8 +68,9 @@ public sealed class FrameCache : IDisposable
     /// <param name="sampling">Which frames are wanted.</param>
     /// <param name="imageSize">Width and height of the pictures wanted.</param>
     /// <param name="warn">Told, in one line each, of damage found; by any thread that reads.</param>
+    /// <param name="resize">How pictures are resized (<see cref="Clip.Preprocessing.ResizeName"/>); empty for the common way.</param>
     /// <exception cref="InvalidFileException">The folder holds other files or cannot be written.</exception>
-    public static FrameCache OpenOrCreate(string folder, FrameSampling sampling, int imageSize, Action<string>? warn = null)
+    public static FrameCache OpenOrCreate(string folder, FrameSampling sampling, int imageSize, Action<string>? warn = null, string resize = "")
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         try
@@ -84,7 +87,7 @@ public sealed class FrameCache : IDisposable
         {
             throw new InvalidFileException(folder, $"cannot be written: {TextForMessage.Quote(e.Message)}", e);
         }
-        return new FrameCache(folder, sampling, imageSize, warn);
+        return new FrameCache(folder, sampling, imageSize, warn, resize);
     }
 
     /// <summary>The clip's pictures, if they are in the cache and the video has not changed since.</summary>
@@ -167,7 +170,7 @@ public sealed class FrameCache : IDisposable
 
     internal void RefuseOther(VideoReader reader)
     {
-        if (reader.Sampling != Sampling || reader.ImageSize != ImageSize)
+        if (reader.Sampling != Sampling || reader.ImageSize != ImageSize || reader.Processor.Preprocessing.ResizeName != resize)
             throw new UsageException($"the frame cache is opened for \"{Sampling}\" at {ImageSize} pixels, the videos are read with \"{reader.Sampling}\" at {reader.ImageSize}");
     }
 

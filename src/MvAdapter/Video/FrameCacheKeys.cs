@@ -9,7 +9,10 @@ namespace MvAdapter.Video;
 /// Names a clip's pictures by all that decides them: the file, the part of it, the sampling and the picture's size. What
 /// was made from anything else has another key, so that a stale entry is merely not found.
 /// </summary>
-internal sealed class FrameCacheKeys(FrameSampling sampling, int imageSize)
+/// <param name="sampling">Which frames are taken.</param>
+/// <param name="imageSize">Width and height of the pictures.</param>
+/// <param name="resize">How they are resized (<see cref="Clip.Preprocessing.ResizeName"/>); empty for the common way.</param>
+internal sealed class FrameCacheKeys(FrameSampling sampling, int imageSize, string resize)
 {
     /// <summary>Length of a key, a SHA-256 in hexadecimal digits.</summary>
     public const int Length = 64;
@@ -27,7 +30,7 @@ internal sealed class FrameCacheKeys(FrameSampling sampling, int imageSize)
         known[clip.Path] = file;
         // The path comes last, since it may hold anything.
         var text = string.Create(CultureInfo.InvariantCulture,
-            $"{Version}\n{sampling.CacheKey}\n{imageSize}\n{clip.Start ?? 0:R}\n{clip.End:R}\n{file.Size}\n{file.Modified.Ticks}\n{file.Hash}\n{Path.GetFullPath(clip.Path)}");
+            $"{Version}\n{sampling.CacheKey}\n{imageSize}{(resize.Length > 0 ? " " : "")}{resize}\n{clip.Start ?? 0:R}\n{clip.End:R}\n{file.Size}\n{file.Modified.Ticks}\n{file.Hash}\n{Path.GetFullPath(clip.Path)}");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
     }
 }

@@ -33,7 +33,7 @@ public sealed class FrameSource : IDisposable
     public static FrameSource Open(VideoReader reader, string? cacheFolder, long memoryBytes = 0, Action<string>? warn = null)
     {
         ArgumentNullException.ThrowIfNull(reader);
-        return new FrameSource(reader, cacheFolder is null ? null : FrameCache.Open(cacheFolder, reader.Sampling, reader.ImageSize, warn), memoryBytes);
+        return new FrameSource(reader, cacheFolder is null ? null : FrameCache.Open(cacheFolder, reader.Sampling, reader.ImageSize, warn, reader.Processor.Preprocessing.ResizeName), memoryBytes);
     }
 
     /// <summary>Reads one clip on the calling thread.</summary>

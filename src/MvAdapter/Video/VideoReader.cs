@@ -43,7 +43,6 @@ public sealed class VideoReader
     private const int ClipsAhead = 8;
     private const int FramesTogether = 128;
     private readonly VideoDecoder decoder;
-    private readonly ImageProcessor processor;
     private readonly int parallelism;
 
     /// <summary>Makes a reader; <paramref name="parallelism"/> programs decode at once, by default <see cref="DefaultParallelism"/>.</summary>
@@ -51,7 +50,7 @@ public sealed class VideoReader
     {
         ArgumentNullException.ThrowIfNull(processor);
         ArgumentNullException.ThrowIfNull(sampling);
-        this.processor = processor;
+        Processor = processor;
         Sampling = sampling;
         this.decoder = decoder ?? new VideoDecoder();
         this.parallelism = parallelism ?? DefaultParallelism;
@@ -64,8 +63,11 @@ public sealed class VideoReader
     /// <summary>Which frames are taken.</summary>
     public FrameSampling Sampling { get; }
 
+    /// <summary>What pictures go through.</summary>
+    public ImageProcessor Processor { get; }
+
     /// <summary>Width and height of the pictures.</summary>
-    public int ImageSize => processor.Size;
+    public int ImageSize => Processor.Size;
 
     /// <summary>
     /// Reads clips in their order. One that cannot be decoded comes with its <see cref="VideoFrames.Error"/>; the caller
@@ -94,7 +96,7 @@ public sealed class VideoReader
             var taken = decoder.Decode(clip, Sampling, (index, rgb, width, height) =>
             {
                 if (index == 0) pictures.Clear();
-                pictures.Add(processor.ResizeAndCrop(rgb, width, height));
+                pictures.Add(Processor.ResizeAndCrop(rgb, width, height));
             }, cancellation);
             return new VideoFrames(clip, pictures, taken);
         }
@@ -119,8 +121,8 @@ public sealed class VideoReader
     private IEnumerable<VideoFrames> ReadAhead(
         IEnumerable<IReadOnlyList<VideoClip>> videos, Func<VideoClip, VideoFrames?> find, Func<VideoFrames, VideoFrames> keep, CancellationToken cancellation)
     {
-        var parts = new PartReader(decoder, Sampling, processor.ResizeAndCrop, ReadOne);
-        var groups = new GroupReader(decoder, Sampling, processor.ResizeAndCrop);
+        var parts = new PartReader(decoder, Sampling, Processor.ResizeAndCrop, ReadOne);
+        var groups = new GroupReader(decoder, Sampling, Processor.ResizeAndCrop);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var ahead = new Queue<Prefetch<VideoFrames>>();
         using var source = ShortVideos.Together(videos, parallelism, Math.Clamp(FramesTogether / Sampling.MaxFrames, 1, ShortVideos.Most)).GetEnumerator();

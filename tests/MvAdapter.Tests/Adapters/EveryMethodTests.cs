@@ -1,6 +1,7 @@
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
+using MvAdapter.Layers;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 using MvAdapter.Training;
@@ -8,10 +9,13 @@ using MvAdapter.Training;
 namespace MvAdapter.Tests.Adapters;
 
 /// <summary>What holds for whatever stands in the list of methods.</summary>
-public sealed class EveryMethodTests
+public class EveryMethodTests
 {
     /// <summary>The methods that see the order of frames.</summary>
     private static readonly string[] Temporal = ["mv-adapter", "st-adapter", "seq-transf"];
+
+    /// <summary>The backbone that the methods stand on.</summary>
+    private protected virtual TinyModel Tiny() => new();
 
     public static TheoryData<string> Names => [.. Methods.All.Select(method => method.Name)];
 
@@ -21,7 +25,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(StartingAtZero))]
     public void Untrained_it_is_zero_shot_CLIP(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.Create(name);
         using var zeroShot = RetrievalModel.ZeroShot(tiny.Backbone);
         var (expected, actual) = (tiny.Embed(zeroShot), tiny.Embed(model));
@@ -32,7 +36,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Training_moves_what_it_trains_and_nothing_else(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.Create(name);
         using var clipBefore = ClipModel.CreateRandom(TinyModel.Config, 1);
         var before = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.ToFloats());
@@ -46,7 +50,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void It_trains_in_bfloat16_over_float32_weights(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.Create(name);
         if (!model.TrainableParameters().Any()) return;
         var losses = tiny.Train(model, 5, bfloat16: true);
@@ -59,7 +63,7 @@ public sealed class EveryMethodTests
     public void A_checkpoint_gives_the_same_embeddings_to_the_bit(string name)
     {
         using var folder = new TemporaryFolder();
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.CreateMoved(name);
         var path = folder.File("adapter.safetensors");
         AdapterCheckpoint.Save(path, model);
@@ -72,7 +76,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Only_a_temporal_method_sees_the_order_of_frames(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.CreateMoved(name);
         using var reversed = tiny.Pixels.IndexSelect(1, Tensor.From<long>([3, 2, 1, 0], 4));
         using var whole = Tensor.Ones([3, 4]);
@@ -85,7 +89,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Padding_frames_change_nothing(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.CreateMoved(name);
         using var other = (tiny.Pixels * tiny.Mask.View(3, 4, 1, 1, 1)).Unscoped();
         AssertClose(tiny.Embed(model).Videos, tiny.Embed(model, other).Videos, 1e-5);
@@ -94,7 +98,7 @@ public sealed class EveryMethodTests
     [Theory, MemberData(nameof(Names))]
     public void Frames_that_are_left_out_change_nothing(string name)
     {
-        using var tiny = new TinyModel();
+        using var tiny = Tiny();
         using var model = tiny.CreateMoved(name);
         using var scope = new TensorScope();
         var (padded, leftOut) = (Gradients(() => model.Method.PoolFrames(model.EncodeFrames(tiny.Pixels, tiny.Mask), tiny.Mask, false)), Gradients(() => model.EncodeVideos(tiny.Pixels, tiny.Mask)));
@@ -138,4 +142,10 @@ public sealed class EveryMethodTests
         for (var i = 0; i < expected.Length; i++)
             Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance, $"[{i}]: expected {expected[i]}, got {actual[i]}");
     }
+}
+
+/// <summary>The same over a backbone whose blocks have exact GELU, as most of the OpenCLIP family have.</summary>
+public sealed class EveryMethodOverGeluTests : EveryMethodTests
+{
+    private protected override TinyModel Tiny() => new(ActivationFunction.Gelu);
 }

@@ -1,5 +1,6 @@
 using MvAdapter.Adapters;
 using MvAdapter.Clip;
+using MvAdapter.Layers;
 using MvAdapter.Torch;
 using MvAdapter.Training;
 
@@ -10,13 +11,13 @@ internal sealed class TinyModel : IDisposable
 {
     public static readonly ClipConfig Config = new(32, 16, 4, 48, 3, 32, 3, 10, 40);
 
-    public TinyModel()
+    public TinyModel(ActivationFunction activation = ActivationFunction.QuickGelu)
     {
         using var generator = new Generator(5);
         Pixels = Tensor.RandN([3, 4, 3, 16, 16], generator);
         Mask = Tensor.From<float>([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 3, 4);
         Ids = Tensor.From<long>([38, 5, 9, 39, 0, 38, 7, 39, 0, 0, 38, 1, 2, 3, 39], 3, 5);
-        Backbone = ClipModel.CreateRandom(Config, 1);
+        Backbone = ClipModel.CreateRandom(Config with { Activation = activation }, 1);
     }
 
     public Tensor Pixels { get; }

@@ -49,6 +49,23 @@ public sealed class HubDownloadTests : IDisposable
             Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
+    // What repositories of OpenCLIP's models hold; the last has timm's files of one tower beside them.
+    [Theory]
+    [InlineData("open_clip_config.json open_clip_model.safetensors open_clip_pytorch_model.bin", "open_clip_config.json open_clip_model.safetensors")]
+    [InlineData("open_clip_config.json open_clip_pytorch_model.bin vocab.json merges.txt", "merges.txt open_clip_config.json open_clip_pytorch_model.bin vocab.json")]
+    [InlineData("config.json model.safetensors.index.json model-1.safetensors model-2.safetensors", "config.json model-1.safetensors model-2.safetensors model.safetensors.index.json")]
+    [InlineData("config.json model.safetensors open_clip_config.json open_clip_model.safetensors", "config.json open_clip_config.json open_clip_model.safetensors")]
+    public async Task A_model_of_the_OpenCLIP_family_comes_in_the_form_that_there_is(string there, string fetched)
+    {
+        using var hub = new TestServer(request => request.Path[(request.Path.LastIndexOf('/') + 1)..] is var name && there.Split(' ').Contains(name) ? Serve(request, name) : new TestResponse(404, []));
+        using var download = new HubDownload(Settings(hub));
+        var folder = await download.DownloadModelAsync(Model);
+        Assert.Equal(fetched.Split(' '), Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        var requests = hub.Requests.Count;
+        Assert.Equal(folder, await download.DownloadModelAsync(Model));
+        Assert.Equal(requests, hub.Requests.Count);
+    }
+
     [Fact]
     public async Task A_model_that_does_not_exist_is_named()
     {
@@ -293,9 +310,15 @@ public sealed class HubDownloadTests : IDisposable
     private static Func<TestRequest, TestResponse> Hub(params string[] without) => request =>
     {
         var name = request.Path[(request.Path.LastIndexOf('/') + 1)..];
-        if (without.Contains(name)) return new TestResponse(404, []);
-        return TestServer.File(request, name is "model.safetensors" or "pytorch_model.bin" ? Content : Encoding.UTF8.GetBytes(name), ("X-Repo-Commit", Commit));
+        return without.Contains(name) || name.StartsWith("open_clip", StringComparison.Ordinal) || name.EndsWith(".index.json", StringComparison.Ordinal) ? new TestResponse(404, []) : Serve(request, name);
     };
+
+    private static TestResponse Serve(TestRequest request, string name) => TestServer.File(request, name switch
+    {
+        _ when name.EndsWith(".index.json", StringComparison.Ordinal) => """{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-1.safetensors"}}"""u8.ToArray(),
+        _ when name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".bin", StringComparison.Ordinal) => Content,
+        _ => Encoding.UTF8.GetBytes("{}"),
+    }, ("X-Repo-Commit", Commit));
 
     private HubSettings Settings(TestServer server) => new()
     {

@@ -83,7 +83,7 @@ public sealed class ImageProcessorTests
     [Fact]
     public void Normalises_to_planes()
     {
-        var processor = new ImageProcessor(1, [0.5f, 0f, 1f], [0.5f, 1f, 0.25f]);
+        var processor = new ImageProcessor(1, new Preprocessing((0.5f, 0f, 1f), (0.5f, 1f, 0.25f)));
         var planes = new float[3];
         processor.Normalize([255, 0, 255], planes);
         Assert.Equal([1f, 0f, 0f], planes);
@@ -96,7 +96,7 @@ public sealed class ImageProcessorTests
     public void Refuses_an_impossible_size(int size) => Assert.Throws<UsageException>(() => new ImageProcessor(size));
 
     [Fact]
-    public void Refuses_a_zero_deviation() => Assert.Throws<UsageException>(() => new ImageProcessor(8, [0, 0, 0], [1, 0, 1]));
+    public void Refuses_a_zero_deviation() => Assert.Throws<UsageException>(() => new ImageProcessor(8, new Preprocessing((0, 0, 0), (1, 0, 1))));
 
     [Fact]
     public void Refuses_pixels_that_do_not_fit_the_size() =>

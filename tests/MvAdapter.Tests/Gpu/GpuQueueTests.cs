@@ -40,9 +40,9 @@ public sealed class GpuQueueTests
         using var scope = new TensorScope();
         VideoFrames[] videos = [.. new[] { 12, 5 }.Select(frames =>
             new VideoFrames(new VideoClip("a.mp4"), new byte[frames * 224 * 224 * 3], new TakenFrames([.. Enumerable.Range(0, frames)], 1)))];
-        FrameBatch.From(videos, 12, 224, device);   // page-locked memory is made once
+        FrameBatch.From(videos, 12, Clip, device);   // page-locked memory is made once
         using var watch = new TorchWatch(WatchKinds.Waits);
-        FrameBatch.From(videos, 12, 224, device);
+        FrameBatch.From(videos, 12, Clip, device);
         Assert.Empty(watch.Notes);
     }
 

@@ -65,7 +65,7 @@ public sealed class TinyClip : IDisposable
             }
             else tensors[name] = StoredTensor.FromFloats(value.ToFloats(), [.. value.Shape]);
         }
-        Safetensors.Write(path, tensors);
+        Safetensors.Write(path, tensors, new Dictionary<string, string> { ["activation"] = "quick_gelu" });
     }
 }
 
