@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using MvAdapter.Checkpoints;
 
 namespace MvAdapter.Cli;
 
@@ -17,11 +18,15 @@ internal static class DoctorCommand
             Examples:
               ./run doctor
               ./run doctor --json
+              ./run doctor --verify adapter.safetensors
             """);
+        var verify = new Option<string?>("--verify") { Description = "Read a file of weights (CLIP, adapter, checkpoint) or a CLIP's folder, and say what could be checked of it", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
+        command.Add(verify);
         command.Add(json);
         command.Runs((parsed, cancellation) =>
         {
+            if (parsed.GetValue(verify) is { } file) return Verify(file, parsed.GetValue(json));
             ModelOptions.SetThreads(null);
             var report = MachineReport.Take(cancellation);
             if (parsed.GetValue(json)) PrintJson(report);
@@ -29,6 +34,13 @@ internal static class DoctorCommand
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static int Verify(string file, bool json)
+    {
+        foreach (var check in FileCheck.Run(file))
+            Console.WriteLine(json ? JsonSerializer.Serialize(check, Json) : $"{TextForMessage.Quote(check.Path)}: {check.Result}");
+        return ExitCode.Success;
     }
 
     private static void PrintJson(MachineReport report)

@@ -12,25 +12,38 @@ public sealed record SafetensorsFile(
     IReadOnlyDictionary<string, string> Metadata);
 
 /// <summary>
-/// Reads and writes safetensors files. Reading goes tensor by tensor, so that a file may be larger than an array can be.
+/// Reads and writes safetensors files. Reading goes tensor by tensor, so that a file may be larger than an array can be. What is written here
+/// carries a digest, which is checked whenever such a file is read; files without one load as they are.
 /// </summary>
 public static class Safetensors
 {
     private const int Alignment = 8;
 
     /// <summary>Reads all tensors and the metadata.</summary>
-    /// <exception cref="InvalidFileException">The file is missing, cut off or malformed.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, cut off, malformed, or not what its digest says.</exception>
     public static SafetensorsFile Read(string path)
     {
         using var handle = InputFile.Open(path);
         var header = SafetensorsHeader.Read(handle, path);
+        var said = header.Metadata.Remove(ContentDigest.Key, out var text) ? text : null;
+        var digest = said is null ? null : new ContentDigest(header.Metadata);
         var tensors = new Dictionary<string, StoredTensor>(header.Entries.Count, StringComparer.Ordinal);
         foreach (var entry in header.Entries)
         {
             var bytes = InputFile.ReadBytes(handle, path, header.DataStart + entry.Begin, (int)(entry.End - entry.Begin));
+            digest?.Add(entry.Name, entry.DType, entry.Shape, bytes);
             tensors.Add(entry.Name, new StoredTensor(entry.DType, entry.Shape, bytes));
         }
+        if (digest is not null && digest.Finish() != said) throw new InvalidFileException(path, "is damaged: its content is not what its digest says; fetch, copy or make it again");
         return new SafetensorsFile(tensors, header.Metadata);
+    }
+
+    /// <summary>Whether the file carries a digest of its content, which <see cref="Read"/> checks.</summary>
+    /// <exception cref="InvalidFileException">The file is missing, cut off or malformed.</exception>
+    public static bool HasDigest(string path)
+    {
+        using var handle = InputFile.Open(path);
+        return SafetensorsHeader.Read(handle, path).Metadata.ContainsKey(ContentDigest.Key);
     }
 
     /// <summary>Reads the metadata alone: the header, none of the tensors.</summary>
@@ -54,7 +67,9 @@ public static class Safetensors
             .OrderByDescending(pair => pair.Value.DType.ElementSize())
             .ThenBy(pair => pair.Key, StringComparer.Ordinal)
             .ToList();
-        var header = Header(ordered, metadata ?? new Dictionary<string, string>());
+        var digest = new ContentDigest(metadata ?? new Dictionary<string, string>());
+        foreach (var (name, tensor) in ordered) digest.Add(name, tensor.DType, tensor.Shape, tensor.Data);
+        var header = Header(ordered, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { [ContentDigest.Key] = digest.Finish() });
         AtomicFile.Write(path, stream =>
         {
             stream.Write(header);
@@ -69,7 +84,7 @@ public static class Safetensors
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            if (metadata.Count > 0) WriteMetadata(json, metadata);
+            WriteMetadata(json, metadata);
             var offset = 0L;
             foreach (var (name, tensor) in tensors)
             {

@@ -34,7 +34,7 @@ internal sealed class SafetensorsHeader
     public long DataStart { get; }
 
     /// <summary>The tensors in the order in which they lie.</summary>
-    public List<Entry> Entries { get; } = [];
+    public List<Entry> Entries { get; private set; } = [];
 
     /// <summary>The free text that the file carries.</summary>
     public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
@@ -117,7 +117,8 @@ internal sealed class SafetensorsHeader
     // The format forbids holes and overlaps, so that a file has one reading only.
     private void CheckLayout()
     {
-        Entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
+        // Stable: empty tensors at one place keep the header's order.
+        Entries = [.. Entries.OrderBy(entry => entry.Begin).ThenBy(entry => entry.End)];
         var expected = 0L;
         foreach (var entry in Entries)
         {

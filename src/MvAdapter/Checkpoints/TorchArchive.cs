@@ -24,14 +24,27 @@ public static class TorchArchive
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         using var zip = new TorchZip(file, path);
         zip.CheckByteOrder();
-        var root = Pickle.Read(zip.ReadPickle(), path, TorchGlobals.All, TorchGlobals.Storage);
+        var pickle = zip.ReadPickle();
+        zip.FinishChecks();
+        var root = Pickle.Read(pickle, path, TorchGlobals.All, TorchGlobals.Storage);
         var found = Pickle.Guard(path, () => TorchStateDict.Find(root));
         if (found.Count == 0) throw new InvalidFileException(path, "holds no named tensors; save the model's state_dict()");
 
         var tensors = new Dictionary<string, StoredTensor>(found.Count, StringComparer.Ordinal);
         foreach (var (name, tensor) in found) tensors.Add(name, zip.ReadTensor(tensor));
+        zip.FinishChecks();
         foreach (var (name, value) in TorchStateDict.Integers(root)) tensors.TryAdd(name, StoredTensor.FromIntegers([value]));
         return tensors;
+    }
+
+    /// <summary>Reads every entry, and tells how many have a checksum, all of them right, and how many there are.</summary>
+    /// <exception cref="InvalidFileException">The file is missing, damaged, or of an old format.</exception>
+    public static (int Right, int All) CheckSums(string path)
+    {
+        CheckKind(path);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        using var zip = new TorchZip(file, path);
+        return (zip.CheckAll(), zip.Count);
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Checkpoints;
@@ -20,6 +21,7 @@ internal sealed class TorchZip : IDisposable
     private readonly ZipArchive zip;
     private readonly string root;
     private readonly Dictionary<string, byte[]> storages = new(StringComparer.Ordinal);
+    private readonly List<(string Entry, Task<bool> IsRight)> checks = [];
     private long bytesRead;
     private long bytesCopied;
 
@@ -41,7 +43,31 @@ internal sealed class TorchZip : IDisposable
         }
     }
 
+    /// <summary>Entries of the file.</summary>
+    public int Count => zip.Entries.Count;
+
     public void Dispose() => zip.Dispose();
+
+    /// <summary>Refuses a file of which something that was read has not the checksum that the file names for it; computed on other threads meanwhile.</summary>
+    public void FinishChecks()
+    {
+        foreach (var (entry, isRight) in checks)
+            if (!isRight.Result) throw new InvalidFileException(path, $"is damaged: its entry {TextForMessage.Quote(entry, 80)} is not what its checksum says; fetch or save the file again");
+    }
+
+    /// <summary>Reads all entries; returns how many have a checksum, which was right.</summary>
+    public int CheckAll()
+    {
+        foreach (var entry in zip.Entries)
+        {
+            if (entry.Length > Array.MaxLength) throw new InvalidFileException(path, $"has an entry {TextForMessage.Quote(entry.FullName, 80)} larger than 2 GB, which is not supported");
+            // What unpacks to far more than the file holds is no work of PyTorch's.
+            if (entry.Length > MaxPickleBytes && entry.CompressedLength != entry.Length) throw new InvalidFileException(path, $"has an entry {TextForMessage.Quote(entry.FullName, 80)} that is compressed, which PyTorch never does to tensors");
+            ReadEntry(entry);
+        }
+        FinishChecks();
+        return zip.Entries.Count(entry => entry.Crc32 != 0 || entry.Length == 0);
+    }
 
     /// <summary>The pickle that describes the content.</summary>
     public byte[] ReadPickle()
@@ -107,6 +133,8 @@ internal sealed class TorchZip : IDisposable
             using var stream = entry.Open();
             var bytes = GC.AllocateUninitializedArray<byte>((int)entry.Length);
             stream.ReadExactly(bytes);
+            // Zero is what torch.save writes where it was told to compute none.
+            if (entry.Crc32 != 0) checks.Add((entry.FullName, Task.Run(() => entry.Crc32 == Crc32.HashToUInt32(bytes))));
             return bytes;
         }
         catch (Exception exception) when (exception is InvalidDataException or IOException)

@@ -45,9 +45,9 @@ public sealed class Trainer : IDisposable
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
         Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
-        if (File.Exists(folder.Checkpoint))
+        if (folder.ReadCheckpoint(path => RunCheckpoint.Restore(path, loaded.Model, trainingStep.Optimizer), Say) is { } before)
         {
-            progress = RunCheckpoint.Restore(folder.Checkpoint, loaded.Model, trainingStep.Optimizer);
+            progress = before;
             skipped.UnionWith(progress.Skipped);
             skippedBatches = progress.SkippedBatches;
             Say($"resuming {options.Output} at step {progress.Step} of {TotalSteps}");
@@ -139,7 +139,11 @@ public sealed class Trainer : IDisposable
             var evaluated = EvaluationDue;
             if (evaluated) Validate(log, cancellation);
             if (evaluated || Finished) Checkpoint();
-            if (Finished) return;
+            if (Finished)
+            {
+                File.Delete(folder.PreviousCheckpoint);
+                return;
+            }
             cancellation.ThrowIfCancellationRequested();
 
             using var scope = new TensorScope();
@@ -285,7 +289,7 @@ public sealed class Trainer : IDisposable
         if (progress.Stopped) Say($"no better evaluation in {config.Patience}: stopping early");
     }
 
-    private void Save() => RunCheckpoint.Save(folder.Checkpoint, config, Model, trainingStep.Optimizer, progress);
+    private void Save() => folder.ReplaceCheckpoint(path => RunCheckpoint.Save(path, config, Model, trainingStep.Optimizer, progress));
 
     private Dataset? TryLoadValidation()
     {
