@@ -26,6 +26,10 @@ internal static class SqliteSchema
         CREATE TABLE changes (revision INTEGER PRIMARY KEY AUTOINCREMENT, collection INTEGER NOT NULL, video INTEGER NOT NULL UNIQUE);
         """;
 
+    // Beside the schema's version, which it leaves alone: programs that do not know it go on reading and writing the file, and clips that
+    // they wrote have none.
+    private const string Checksums = "CREATE TABLE IF NOT EXISTS checksums (clip INTEGER PRIMARY KEY REFERENCES clips ON DELETE CASCADE, crc32c INTEGER NOT NULL)";
+
     /// <summary>Each brings the file from the version of its place to the next.</summary>
     private static readonly string[] Migrations = [First];
 
@@ -44,15 +48,19 @@ internal static class SqliteSchema
         database.Execute("PRAGMA journal_mode = WAL");
         // A process that dies loses nothing with NORMAL; a power loss may lose the last commits, never the file.
         database.Execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
-        if (version == Migrations.Length) return;
+        if (version == Migrations.Length && HasChecksums(database)) return;
         database.InTransaction(writes: true, () =>
         {
             // Another process may have done it meanwhile.
             for (var next = Check(database); next < Migrations.Length; next++) database.Execute(Migrations[next]);
+            database.Execute(Checksums);
             database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Migrations.Length}");
             return true;
         });
     }
+
+    /// <summary>Whether the file has checksums of vectors; one that was not written to since there are any has none.</summary>
+    public static bool HasChecksums(SqliteDatabase database) => database.Number("SELECT count(*) FROM sqlite_master WHERE name = 'checksums'") > 0;
 
     private static int Check(SqliteDatabase database)
     {

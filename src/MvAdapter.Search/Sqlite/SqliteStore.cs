@@ -223,8 +223,12 @@ internal sealed class SqliteStore : ClipStore
                     RETURNING id
                     """, [.. Values(entry), collection.Id])!.Value;
                 database.Run("DELETE FROM clips WHERE video = ?", id);
-                const string insert = "INSERT INTO clips (video, start, \"end\", vector) VALUES (?, ?, ?, ?)";
-                for (var i = 0; i < spans.Count; i++) database.Run(insert, id, spans[i].Start, spans[i].End, vectors[i]);
+                const string insert = "INSERT INTO clips (video, start, \"end\", vector) VALUES (?, ?, ?, ?) RETURNING id";
+                for (var i = 0; i < spans.Count; i++)
+                {
+                    var clip = database.Number(insert, id, spans[i].Start, spans[i].End, vectors[i]);
+                    database.Run("INSERT INTO checksums (clip, crc32c) VALUES (?, ?)", clip, SqliteVerifier.Checksum(vectors[i].Span));
+                }
                 NoteChange(collection, id);
                 return id;
             });

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace MvAdapter.Search;
 
 /// <summary>Checks an index file: its pages, and that its tables say one thing.</summary>
@@ -38,10 +40,14 @@ internal sealed class SqliteVerifier(SqliteDatabase database)
         return faults;
     }
 
+    /// <summary>What a vector's bytes come to.</summary>
+    public static long Checksum(ReadOnlySpan<float> vector) => Crc32C.Of(MemoryMarshal.AsBytes(vector));
+
     private IEnumerable<string> Vectors(IProgress<long>? clipsChecked, CancellationToken cancellation)
     {
-        using var rows = database.Query("""
-            SELECT c.id, m.width, c.vector, v.path FROM clips c JOIN videos v ON v.id = c.video JOIN collections m ON m.id = v.collection
+        var (checksum, checksums) = SqliteSchema.HasChecksums(database) ? ("s.crc32c", "LEFT JOIN checksums s ON s.clip = c.id") : ("NULL", "");
+        using var rows = database.Query($"""
+            SELECT c.id, m.width, c.vector, v.path, {checksum} FROM clips c JOIN videos v ON v.id = c.video JOIN collections m ON m.id = v.collection {checksums}
             """);
         for (var done = 1L; rows.Next(); done++)
         {
@@ -50,7 +56,9 @@ internal sealed class SqliteVerifier(SqliteDatabase database)
                 cancellation.ThrowIfCancellationRequested();
                 clipsChecked?.Report(done);
             }
-            if (ClipVectors.Fault(rows.Floats(2), (int)rows.Long(1)) is { } fault)
+            var fault = ClipVectors.Fault(rows.Floats(2), (int)rows.Long(1))
+                ?? (!rows.IsNull(4) && rows.Long(4) != Checksum(rows.Floats(2)) ? "its vector is not what was written: its checksum is wrong" : null);
+            if (fault is not null)
                 yield return $"clip {rows.Long(0)} of {TextForMessage.Quote(rows.Text(3))}: {fault}";
         }
     }

@@ -19,6 +19,12 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
 
     public void Dispose() => folder.Dispose();
 
+    private void Execute(string sql)
+    {
+        using var database = SqliteDatabase.Open(Index, StoreAccess.Write);
+        database.Execute(sql);
+    }
+
     [Fact]
     public void What_changed_is_encoded_and_the_rest_is_left_alone()
     {
@@ -62,14 +68,22 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
         Video("first.mp4", "testsrc2=rate=30000/1001", seconds: 6);
         Add("--clip", clip.Checkpoint, "--clip-seconds", "0", "--frame-rule", "time");
         var byTime = Search("--video", Path.Combine(Videos, "first.mp4"))[0].Score;
-        using (var database = SqliteDatabase.Open(Index, StoreAccess.Write))
-        {
-            database.Execute("UPDATE collections SET sampling = replace(sampling, ' rule=time', '')");
-        }
+        Execute("UPDATE collections SET sampling = replace(sampling, ' rule=time', '')");
         Assert.Equal("0 added 0 changed 0 moved 1 unchanged 0 clips", Add());
         Assert.Equal(byTime, Search("--video", Path.Combine(Videos, "first.mp4"))[0].Score, 6);
         CommandLine.Run("index", "add", Videos, "--index", Index, "--clip", clip.Checkpoint)
             .Fails(2, "the collection was encoded with \"uniform max_frames=12 fps=1 rule=time\", not \"uniform max_frames=12 fps=1 rule=published\"");
+    }
+
+    [Fact]
+    public void One_bit_of_a_vector_that_flips_is_found()
+    {
+        Video("red.mp4", "color=red");
+        Add("--clip", clip.Checkpoint);
+        Assert.Contains("no fault", Run("verify").Succeeds().Output, StringComparison.Ordinal);
+        // The last bits of the first number's mantissa: the vector's length stays what it was.
+        Execute("UPDATE clips SET vector = CAST(x'A5' || substr(vector, 2) AS BLOB)");
+        Run("verify").Fails(1, "its checksum is wrong");
     }
 
     [Fact]
