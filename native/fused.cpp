@@ -178,7 +178,7 @@ at::Tensor mlp_recorded(const at::Tensor& x, const at::Tensor& expand, const Opt
 
 TORCH_LIBRARY_FRAGMENT(mvt, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
-  library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias, bool gelu) -> Tensor");
+  library.def("mlp(Tensor x, Tensor expand, Tensor? expand_bias, Tensor contract, Tensor? contract_bias, bool gelu=False) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(mvt, CPU, library) {

@@ -198,5 +198,18 @@ void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Option
 
 void drop_held_weights() { held().drop(); }
 
+namespace {
+
+// libtorch asks the processor whether oneDNN takes bfloat16, but ONEDNN_MAX_CPU_ISA may forbid oneDNN what the processor has, and then
+// libtorch's own products end in an error. Without oneDNN they go as on a processor without AVX-512.
+#if defined(__x86_64__)
+__attribute__((constructor)) void keep_to_what_is_allowed() {
+  const auto avx512 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core), allowed = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  if (__builtin_cpu_supports("avx512bw") && (allowed & avx512) != avx512) at::globalContext().setUserEnabledMkldnn(false);
+}
+#endif
+
+}  // namespace
+
 }  // namespace mvt
 #endif

@@ -19,7 +19,7 @@ internal static class IndexAddCommand
               ./run index add ~/videos --clip hf:openai/clip-vit-base-patch16 --adapter adapter.safetensors
               ./run index add lecture.mp4 --scenes --tag lectures --index lectures.db
             """);
-        var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth", Arity = ArgumentArity.OneOrMore };
+        var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth; a folder of nothing but JPEG or PNG pictures is a video", Arity = ArgumentArity.OneOrMore };
         // What is no option is taken for a path, and walking the other paths first would take its time.
         paths.Validators.Add(result =>
         {
@@ -34,15 +34,16 @@ internal static class IndexAddCommand
         var tags = new Option<string[]>("--tag") { Description = "A word to filter by; may be repeated", HelpName = "WORD" };
         var workers = new Option<int?>("--workers") { Description = "Decoders at once (by default one a core)", HelpName = "N" };
         var retry = new Option<bool>("--retry") { Description = "Try again what could not be encoded before" };
+        var pictures = PicturesOption();
         var json = new Option<bool>("--json") { Description = "Print what was done as JSON" };
-        foreach (var option in new Option[] { seconds, overlap, scenes, tags, workers, retry, json }) command.Add(option);
+        foreach (var option in new Option[] { pictures, seconds, overlap, scenes, tags, workers, retry, json }) command.Add(option);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
             ClipSplitting? Splitting(ClipSplitting basis) => Change(basis, parsed.GetValue(seconds), parsed.GetValue(overlap), parsed.GetValue(scenes));
             var first = Splitting(new ClipSplitting());
             var closed = new List<string>();
-            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add);
+            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add, parsed.GetValue(pictures));
             if (files.Count == 0)
                 throw new MvAdapterException(closed.Count > 0 ? $"the folder {TextForMessage.Quote(closed[0])} cannot be read, and no other has videos"
                     : $"there are no videos in {string.Join(", ", parsed.GetValue(paths)!.Select(path => TextForMessage.Quote(path)))}");
@@ -64,6 +65,9 @@ internal static class IndexAddCommand
         });
         return command;
     }
+
+    /// <summary>The option that takes pictures as well as videos.</summary>
+    public static Option<bool> PicturesOption() => new("--pictures") { Description = "Take JPEG and PNG pictures too, each by itself, so that photos and films are searched together" };
 
     // The collection's way with what was asked for changed; null when nothing was.
     private static ClipSplitting? Change(ClipSplitting basis, double? seconds, double? overlap, bool scenes)

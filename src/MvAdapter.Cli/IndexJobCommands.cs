@@ -21,14 +21,16 @@ internal static class IndexJobCommands
               ./run index queue /videos --index postgres://me@db/videos --clip hf:openai/clip-vit-base-patch16
               ./run index queue /videos/new --index postgres://me@db/videos
             """);
-        var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth", Arity = ArgumentArity.OneOrMore };
+        var paths = new Argument<string[]>("paths") { Description = "Video files, and folders of them at any depth; a folder of nothing but JPEG or PNG pictures is a video", Arity = ArgumentArity.OneOrMore };
         command.Add(paths);
+        var pictures = IndexAddCommand.PicturesOption();
+        command.Add(pictures);
         var location = new IndexLocation(command);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
             var closed = new List<string>();
-            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add);
+            var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add, parsed.GetValue(pictures));
             using var store = location.Open(parsed, StoreAccess.Create);
             var queue = new JobQueue(store, model.Find(parsed, store, new ClipSplitting(), cancellation));
             var added = queue.Add(files);

@@ -111,6 +111,7 @@ internal sealed class ModelOptions
             Strategy = sampling?.Strategy(parsed),
             FramesPerSecond = sampling?.FramesPerSecond(parsed),
             FrameRule = sampling?.Rule(parsed),
+            PictureRate = sampling?.PictureRate(parsed),
         });
     }
 

@@ -34,6 +34,12 @@ internal static class Program
             DoctorCommand.Create(),
         };
         foreach (var option in new Option[] { new HelpOption(), new VersionOption(), CommandRunner.Verbose }) root.Options.Add(option);
+        // Once, however often the pictures are read.
+        var said = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
+        Video.VideoDecoderOptions.Warn = line =>
+        {
+            if (said.TryAdd(line, true)) Terminal.Warn(line);
+        };
         if (arguments.Length == 0) arguments = ["--help"];
         var parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction)

@@ -22,6 +22,7 @@ internal sealed class RunConfigOptions
         ["sampling"] = "Which frames are taken: uniform, floor, head, tail or symmetric",
         ["fps"] = "Candidate frames per second, or all",
         ["frame_rule"] = "Candidates counted as the published extraction does (published), or by time",
+        ["frame_rate"] = "Pictures per second of folders of pictures that stand for videos",
         ["batch_size"] = "Pairs in a contrastive batch (0: 16, or all of a smaller dataset)",
         ["chunk_size"] = "Pairs of a batch in memory at once, 0 for all: a large batch then takes time, not memory",
         ["gradient_checkpointing"] = "Compute each block again for its gradient: a third more time, a fraction of the memory (true, false)",

@@ -11,6 +11,7 @@ internal sealed class SamplingOptions
     private readonly Option<string?> strategy;
     private readonly Option<string?> fps;
     private readonly Option<string?> rule;
+    private readonly Option<double?> rate;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
@@ -21,11 +22,12 @@ internal sealed class SamplingOptions
         strategy = new("--sampling") { Description = $"Which frames are taken: uniform, floor, head, tail or symmetric (by default {before}uniform)", HelpName = "NAME" };
         fps = new("--fps") { Description = $"Candidate frames per second, or all (by default {before}1)", HelpName = "N|all" };
         rule = new("--frame-rule") { Description = $"Candidates counted as the published extraction does (int(rate) frames a second), or by time (by default {before}published)", HelpName = "published|time" };
+        rate = new("--frame-rate") { Description = "Pictures per second of folders of pictures that stand for videos (by default 1)", HelpName = "N" };
         foreach (var option in All) command.Add(option);
     }
 
     /// <summary>The options.</summary>
-    public IReadOnlyList<Option> All => [frames, strategy, fps, rule];
+    public IReadOnlyList<Option> All => [frames, strategy, fps, rule, rate];
 
     /// <summary>The most frames of a video; null when it was not given.</summary>
     public int? Frames(ParseResult parsed) => parsed.GetValue(frames) is not { } count ? null
@@ -43,6 +45,9 @@ internal sealed class SamplingOptions
     /// <summary>What candidates are counted by; null when it was not given.</summary>
     public FrameRule? Rule(ParseResult parsed) => parsed.GetValue(rule) is { } name ? FrameSampling.ParseRule(name) : null;
 
+    /// <summary>The rate of extracted pictures; null when it was not given.</summary>
+    public double? PictureRate(ParseResult parsed) => parsed.GetValue(rate) is { } value ? (Usual with { PictureRate = value }).PictureRate : null;
+
     /// <summary>All of them, where nothing else decides what was not given.</summary>
     public FrameSampling Sampling(ParseResult parsed) => new()
     {
@@ -50,5 +55,6 @@ internal sealed class SamplingOptions
         MaxFrames = Frames(parsed) ?? Usual.MaxFrames,
         FramesPerSecond = FramesPerSecond(parsed) ?? Usual.FramesPerSecond,
         Rule = Rule(parsed) ?? Usual.Rule,
+        PictureRate = PictureRate(parsed) ?? Usual.PictureRate,
     };
 }

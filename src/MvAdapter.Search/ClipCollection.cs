@@ -61,6 +61,7 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
             Strategy = sampling.Strategy,
             FramesPerSecond = sampling.FramesPerSecond,
             FrameRule = sampling.Rule,
+            PictureRate = sampling.PictureRate,
         };
     }
 

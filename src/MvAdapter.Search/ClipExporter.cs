@@ -10,7 +10,8 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
 
     /// <summary>Writes a clip with its sound as an MP4 that any player takes, exactly from start to end.</summary>
     /// <exception cref="VideoException">The clip cannot be decoded or the file not written.</exception>
-    public void Cut(IndexedClip clip, string output, CancellationToken cancellation = default) => Run(clip, clip.Span.Start, output,
+    public void Cut(IndexedClip clip, string output, CancellationToken cancellation = default) => Run(Directory.Exists(clip.Path)
+        ? throw new VideoException(clip.Path, "is a folder of pictures, of which no clip can be cut") : clip, clip.Span.Start, output,
         [
             "-t", Seconds(clip.Span.End - clip.Span.Start), "-map", "0:V:0", "-map", "0:a:0?",
             // H.264 takes even sizes alone.
@@ -20,12 +21,17 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
 
     /// <summary>Writes the picture in a clip's middle as a JPEG of at most 320 pixels' width.</summary>
     /// <exception cref="VideoException">The clip cannot be decoded or the file not written.</exception>
-    public void Thumbnail(IndexedClip clip, string output, CancellationToken cancellation = default) =>
-        Run(clip, (clip.Span.Start + clip.Span.End) / 2, output,
+    public void Thumbnail(IndexedClip clip, string output, CancellationToken cancellation = default)
+    {
+        var middle = (clip.Span.Start + clip.Span.End) / 2;
+        if (Directory.Exists(clip.Path) && Pictures.In(clip.Path) is { Count: > 0 } pictures)
+            (clip, middle) = (clip with { Path = pictures[(int)Math.Clamp(middle * options.PictureRate, 0, pictures.Count - 1)] }, 0);
+        Run(clip, middle, output,
         [
             "-map", "0:V:0", "-frames:v", "1", "-vf", "scale='min(320,iw)':-2",
             "-q:v", "3", "-c:v", "mjpeg", "-f", "image2", "-update", "1",
         ], cancellation);
+    }
 
     private void Run(IndexedClip clip, double from, string output, string[] arguments, CancellationToken cancellation)
     {

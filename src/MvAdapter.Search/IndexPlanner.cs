@@ -5,7 +5,7 @@ namespace MvAdapter.Search;
 /// <summary>Compares a file with what is stored of it, and decides what is to be done.</summary>
 internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, IndexOptions options)
 {
-    private readonly VideoDecoder decoder = new();
+    private readonly VideoDecoder decoder = new(new VideoDecoderOptions { PictureRate = FrameSampling.Parse(collection.Model.Sampling).PictureRate });
     // Asked for nothing, a video that is there stays cut as it is; a new one is cut as the collection's first was.
     private readonly string? asked = options.Splitting?.ToString();
 

@@ -20,6 +20,11 @@ internal sealed class IndexedFile(ClipStore store)
     {
         var entry = store.FindVideo(collection, clip.Path)?.Entry
             ?? throw new NotFoundException($"the video of clip {clip.Id} is not in the index any more");
+        if (Directory.Exists(entry.Path))
+        {
+            if (FileFingerprint.Of(entry.Path)?.Hash != entry.Hash) throw Changed(entry);
+            return new FileStream(Pictures.In(entry.Path)[0], FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        }
         // Size first: a pipe has none, and opening one would wait for its writer.
         if (!File.Exists(entry.Path))
             throw new NotFoundException(

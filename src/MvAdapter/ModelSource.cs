@@ -47,4 +47,7 @@ public sealed record ModelSource(string Clip)
     /// extraction counts. Adapters trained before there was a choice went by time.
     /// </summary>
     public FrameRule? FrameRule { get; init; }
+
+    /// <summary>Pictures per second of folders of pictures; null for 1.</summary>
+    public double? PictureRate { get; init; }
 }

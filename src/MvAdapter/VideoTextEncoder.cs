@@ -99,6 +99,7 @@ public sealed class VideoTextEncoder : IDisposable
                 MaxFrames = frames,
                 FramesPerSecond = source.FramesPerSecond ?? trained.FramesPerSecond ?? usual.FramesPerSecond,
                 Rule = source.FrameRule ?? trained.Rule ?? usual.Rule,
+                PictureRate = source.PictureRate ?? usual.PictureRate,
             };
             return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]);
         }

@@ -6,6 +6,9 @@ internal sealed record Annotation(string Id, IReadOnlyList<string> Captions)
     /// <summary>The names that the video may have, the likeliest first.</summary>
     public IReadOnlyList<string> VideoNames { get; init; } = [Id];
 
+    /// <summary>The paths of pictures that stand for the video, in order; null where it is found by name.</summary>
+    public IReadOnlyList<string>? Frames { get; init; }
+
     public double? Start { get; init; }
 
     public double? End { get; init; }

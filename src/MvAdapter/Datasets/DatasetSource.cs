@@ -25,6 +25,7 @@ public sealed class DatasetSource
         new("didemo", "train_data.json, val_data.json, test_data.json and train_list.txt, val_list.txt, test_list.txt", DiDeMo.Read),
         new("activitynet", "train.json, val_1.json, train_ids.json, val_ids.json", ActivityNet.Read),
         new("moving-shapes", "captions.jsonl, as make-dataset writes it", MovingShapes.Read),
+        new("frames", "a JSON list of vid, id, caption, frames, or train.json, val.json and test.json of that form", Frames.Read),
         new("captions", "a JSONL, CSV or TSV file of video, caption[, start, end, split]", CaptionFile.Read),
     ];
 
@@ -71,14 +72,16 @@ public sealed class DatasetSource
         Dictionary<string, int> indices = new(StringComparer.Ordinal);
         foreach (var annotation in annotations)
         {
-            var path = annotation.VideoNames.Select(videos.Find).FirstOrDefault(found => found is not null);
+            var pictures = annotation.Frames?.Select(videos.FindPicture).ToList();
+            var path = pictures is null ? annotation.VideoNames.Select(videos.Find).FirstOrDefault(found => found is not null)
+                : pictures.Contains(null) ? null : Path.GetDirectoryName(pictures[0]);
             if (path is null)
             {
                 missing.Add(annotation.Id);
                 continue;
             }
             indices.TryAdd(annotation.Id, samples.Count);
-            samples.Add(new Sample(annotation.Id, path, annotation.Start, annotation.End, annotation.Captions, split));
+            samples.Add(new Sample(annotation.Id, path, annotation.Start, annotation.End, annotation.Captions, split) { Pictures = pictures?.OfType<string>().ToList() });
         }
         List<ReversalPair> pairs = [];
         foreach (var annotation in annotations)

@@ -4,7 +4,7 @@ namespace MvAdapter.Datasets;
 
 /// <summary>A video, or a clip of one, and what is said of it.</summary>
 /// <param name="Id">The dataset's own name of it, unique within a split.</param>
-/// <param name="VideoPath">The file.</param>
+/// <param name="VideoPath">The file, or the folder of pictures.</param>
 /// <param name="Start">Where the clip begins, in seconds; null: at the video's start.</param>
 /// <param name="End">Where the clip ends, in seconds; null: at the video's end.</param>
 /// <param name="Captions">One or several captions, none of them blank.</param>
@@ -13,7 +13,10 @@ public sealed record Sample(
     string Id, string VideoPath, double? Start, double? End, IReadOnlyList<string> Captions, Split Split)
 {
     /// <summary>What is to be read of the file.</summary>
-    public VideoClip Clip => new(VideoPath, Start, End);
+    public VideoClip Clip => new(VideoPath, Start, End) { Pictures = Pictures };
+
+    /// <summary>The pictures that the video is made of, where the dataset lists them; null for the file or folder itself.</summary>
+    public IReadOnlyList<string>? Pictures { get; init; }
 }
 
 /// <summary>A video and one of its captions: what a training batch is made of.</summary>

@@ -1,6 +1,11 @@
+using MvAdapter.Video;
+
 namespace MvAdapter.Datasets;
 
-/// <summary>The videos under a folder, indexed once, found by name in whatever container they are.</summary>
+/// <summary>
+/// The videos under a folder, indexed once, found by name in whatever container they are. A folder of pictures, with neither videos nor folders in
+/// it, is a video.
+/// </summary>
 internal sealed class VideoFolder
 {
     private static readonly HashSet<string> Extensions = new(StringComparer.OrdinalIgnoreCase)
@@ -27,12 +32,17 @@ internal sealed class VideoFolder
         if (name.Contains('\0', StringComparison.Ordinal)) return null;
         if (files.TryGetValue(name, out var path)) return path;
         var direct = Path.Combine(root, name);
-        if (File.Exists(direct)) return direct;
+        if (File.Exists(direct) || HoldsPictures(direct)) return direct;
         // The list may name the file as it was uploaded, while the copy at hand was converted.
         var extension = Path.GetExtension(name);
         if (Extensions.Contains(extension)) return files.GetValueOrDefault(name[..^extension.Length]);
         return name.EndsWith('.') ? files.GetValueOrDefault(name[..^1]) : null;
     }
+
+    /// <summary>The path of a picture under the folder; null when it is not there.</summary>
+    public string? FindPicture(string name) => Path.GetFullPath(name, Path.GetFullPath(root)) is var path && File.Exists(path) ? path : null;
+
+    private static bool HoldsPictures(string folder) => Directory.Exists(folder) && Directory.EnumerateFiles(folder).Any(Pictures.HasName);
 
     private void Add(string path)
     {
@@ -49,18 +59,27 @@ internal sealed class VideoFolder
     /// </summary>
     /// <param name="root">The folder.</param>
     /// <param name="unreadable">Told of each folder that cannot be read; without, they are passed over.</param>
-    public static IEnumerable<string> Walk(string root, Action<string>? unreadable = null)
+    /// <param name="pictures">Whether each picture is a video by itself; else those beside videos are passed over.</param>
+    public static IEnumerable<string> Walk(string root, Action<string>? unreadable = null, bool pictures = false)
     {
         var folders = new Stack<DirectoryInfo>([new DirectoryInfo(root)]);
         HashSet<string> entered = [];
         while (folders.TryPop(out var folder))
         {
             if (!entered.Add(Target(folder))) continue;
+            var (leaf, withPictures) = (true, false);
             foreach (var entry in Entries(folder, unreadable))
             {
                 if (entry is DirectoryInfo child) folders.Push(child);
-                else if (Extensions.Contains(entry.Extension)) yield return entry.FullName;
+                else if (Extensions.Contains(entry.Extension) || (pictures && Pictures.HasName(entry.Name))) yield return entry.FullName;
+                else
+                {
+                    withPictures |= Pictures.HasName(entry.Name);
+                    continue;
+                }
+                leaf = false;
             }
+            if (leaf && withPictures) yield return folder.FullName;
         }
     }
 

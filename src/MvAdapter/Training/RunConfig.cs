@@ -50,6 +50,9 @@ public sealed record RunConfig
     /// <summary>What candidate frames are counted by: published or time (<see cref="Video.FrameRule"/>).</summary>
     public string FrameRule { get; init; } = Video.FrameSampling.Name(Video.FrameRule.Published);
 
+    /// <summary>Pictures per second of folders of pictures that stand for videos.</summary>
+    public double FrameRate { get; init; } = 1;
+
     /// <summary>Pairs in a contrastive batch; 0 for 16, or for all of a dataset that has fewer.</summary>
     public int BatchSize { get; init; }
 
@@ -119,7 +122,7 @@ public sealed record RunConfig
     public Layers.ActivationFunction? ActivationFunction() => Activation.Length == 0 ? null : Layers.Activation.Parse(Activation);
 
     /// <summary>The frames' sampling.</summary>
-    public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps} rule={FrameRule}");
+    public FrameSampling FrameSampling() => Video.FrameSampling.Parse($"{Sampling} max_frames={Frames} fps={Fps} rule={FrameRule}") with { PictureRate = FrameRate };
 
     /// <summary>Loads a split of the dataset.</summary>
     /// <param name="split">The part.</param>

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace MvAdapter.Video;
@@ -19,11 +21,31 @@ internal sealed record FileFingerprint(long Size, DateTime Modified, string Hash
     {
         try
         {
+            if (Directory.Exists(path)) return OfPictures(Pictures.In(path), known);
             // A pipe has no length either, and opening it would wait for its writer.
             if (LinkedFile.Find(path) is not { Length: > 0 } file) return null;
             return known is not null && (known.Size, known.Modified) == (file.Length, file.LastWriteTimeUtc)
                 ? known
                 : new FileFingerprint(file.Length, file.LastWriteTimeUtc, HashEnds(path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidFileException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The same of several pictures that stand for a video: all names, sizes and times, and the first and last one's content.</summary>
+    public static FileFingerprint? OfPictures(IReadOnlyList<string> pictures, FileFingerprint? known = null)
+    {
+        try
+        {
+            if (pictures.Count == 0) return null;
+            var files = pictures.Select(path => (Name: Path.GetFileName(path), File: LinkedFile.Find(path) ?? throw new FileNotFoundException(path))).ToList();
+            var (size, modified) = (files.Sum(item => item.File.Length), files.Max(item => item.File.LastWriteTimeUtc));
+            if (known is not null && (known.Size, known.Modified) == (size, modified)) return known;
+            var text = string.Join('\0', files.Select(item => string.Create(CultureInfo.InvariantCulture, $"{item.Name}/{item.File.Length}")));
+            return new FileFingerprint(size, modified,
+                Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{text}\0{HashEnds(pictures[0])}{HashEnds(pictures[^1])}"))));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidFileException)
         {

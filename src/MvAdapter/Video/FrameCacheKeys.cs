@@ -25,9 +25,9 @@ internal sealed class FrameCacheKeys(FrameSampling sampling, int imageSize, stri
     /// <summary>The clip's key; null when its file is not there or cannot be read.</summary>
     public string? Of(VideoClip clip)
     {
-        var file = FileFingerprint.Of(clip.Path, known.GetValueOrDefault(clip.Path));
+        var file = clip.Pictures is null ? FileFingerprint.Of(clip.Path, known.GetValueOrDefault(clip.Path)) : FileFingerprint.OfPictures(clip.Pictures);
         if (file is null) return null;
-        known[clip.Path] = file;
+        if (clip.Pictures is null) known[clip.Path] = file;
         // The path comes last, since it may hold anything.
         var text = string.Create(CultureInfo.InvariantCulture,
             $"{Version}\n{sampling.CacheKey}\n{imageSize}{(resize.Length > 0 ? " " : "")}{resize}\n{clip.Start ?? 0:R}\n{clip.End:R}\n{file.Size}\n{file.Modified.Ticks}\n{file.Hash}\n{Path.GetFullPath(clip.Path)}");

@@ -52,6 +52,7 @@ public sealed record FrameSampling
     private readonly double framesPerSecond = 1;
     private readonly FrameStrategy strategy = FrameStrategy.Uniform;
     private readonly FrameRule rule = FrameRule.Published;
+    private readonly double pictureRate = 1;
 
     /// <summary>Which candidates are kept.</summary>
     public FrameStrategy Strategy
@@ -78,6 +79,15 @@ public sealed record FrameSampling
         init => rule = Enum.IsDefined(value)
             ? value
             : throw new UsageException($"frame sampling: there is no rule number {(int)value}");
+    }
+
+    /// <summary>Pictures per second of a folder of pictures: the rate at which they were extracted from their video.</summary>
+    public double PictureRate
+    {
+        get => pictureRate;
+        init => pictureRate = value > 0 && double.IsFinite(value)
+            ? value
+            : throw new UsageException($"frame sampling: the rate of extracted pictures must be greater than 0, not {Text(value)}");
     }
 
     /// <summary>The most frames of one clip that the model sees.</summary>
@@ -125,6 +135,7 @@ public sealed record FrameSampling
                     => sampling with { MaxFrames = frames },
                 ["fps", var value] => sampling with { FramesPerSecond = ParseRate(value) },
                 ["rule", var value] => sampling with { Rule = ParseRule(value) },
+                ["picture_rate", var value] => sampling with { PictureRate = ParseRate(value) },
                 _ => throw new UsageException(
                     $"frame sampling: \"{TextForMessage.Quote(word, 40)}\" is not max_frames=NUMBER, fps=NUMBER, fps=all or rule=NAME"),
             };
@@ -133,7 +144,7 @@ public sealed record FrameSampling
     }
 
     /// <summary>The text form that <see cref="Parse"/> reads.</summary>
-    public override string ToString() => $"{WithoutRule} rule={Name(Rule)}";
+    public override string ToString() => $"{WithoutRule} rule={Name(Rule)}{PictureRateText}";
 
     /// <summary>Whether seconds are counted as the published extraction counts them, which knows whole rates alone.</summary>
     internal bool CountsAsPublished => Rule == FrameRule.Published && double.IsInteger(FramesPerSecond);
@@ -142,9 +153,12 @@ public sealed record FrameSampling
     /// What names the pictures in a cache: the text form, in which the rule by time goes unnamed, so that what was
     /// cached before there was another is still found.
     /// </summary>
-    internal string CacheKey => CountsAsPublished ? ToString() : WithoutRule;
+    internal string CacheKey => CountsAsPublished ? ToString() : WithoutRule + PictureRateText;
 
     private string WithoutRule => string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={Text(FramesPerSecond)}");
+
+    // Where it is not the usual one: so that texts of before there was any are what they were.
+    private string PictureRateText => PictureRate == 1 ? "" : $" picture_rate={Text(PictureRate)}";
 
     private static T ParseName<T>(string what, string name)
         where T : struct, Enum

@@ -26,7 +26,7 @@ internal static class ShortVideos
         var (bytes, groups) = (0L, 0L);
         foreach (var video in videos)
         {
-            var length = video.Count == 1 ? Length(video[0].Path) : long.MaxValue;
+            var length = video.Count == 1 && video[0].Pictures is null ? Length(video[0].Path) : long.MaxValue;
             var isShort = length <= ShortBytes;
             if (group.Count > 0 && !(isShort && bytes + length <= BytesTogether))
             {

@@ -44,7 +44,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     /// <summary>When the picture changes at once, as at a cut: seconds from the first frame, ascending. Decodes the whole video.</summary>
     /// <exception cref="VideoException">It cannot be read, or holds no video.</exception>
     public IReadOnlyList<double> SceneChanges(string path, CancellationToken cancellation = default) =>
-        new SceneDetector(options).Changes(path, probe.Read(path, cancellation), cancellation);
+        Directory.Exists(path) ? [] : new SceneDetector(options).Changes(path, probe.Read(path, cancellation), cancellation);
 
     /// <summary>
     /// Hands the frames of a clip to <paramref name="handle"/> one at a time, in order. Where the file turns out shorter
@@ -57,6 +57,8 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         ArgumentNullException.ThrowIfNull(sampling);
         ArgumentNullException.ThrowIfNull(handle);
         RefuseImpossibleTimes(clip);
+        if (PictureSequence.Of(clip) is { } pictures)
+            return new TakenFrames(pictures.Decode(Choose(clip, sampling, pictures.Info(sampling.PictureRate)), this, handle, VideoDecoderOptions.Warn, cancellation), sampling.PictureRate);
         var info = probe.Read(clip.Path, cancellation);
         var numbers = Choose(clip, sampling, info);
         var received = Run(new DecodingPass(clip.Path, info, numbers), handle, cancellation, out var complaint);
@@ -86,6 +88,19 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         RefuseImpossibleTimes(clip);
         var info = probe.Read(clip.Path, cancellation);
         return new DecodingPass(clip.Path, info, Choose(clip, sampling, info));
+    }
+
+    /// <summary>The way to a picture of a sequence.</summary>
+    /// <exception cref="VideoException">It cannot be read.</exception>
+    internal DecodingPass PicturePass(string path, CancellationToken cancellation) => new(path, probe.Read(path, cancellation), [0]);
+
+    /// <summary>One picture of a sequence by a program of its own, which says what is wrong with it.</summary>
+    /// <exception cref="VideoException">It cannot be decoded.</exception>
+    internal Picture DecodePicture(DecodingPass pass, CancellationToken cancellation)
+    {
+        Picture? picture = null;
+        Run(pass, (_, rgb, width, height) => picture = new Picture(rgb.ToArray(), width, height), cancellation, out var complaint);
+        return picture ?? throw new VideoException(pass.Path, $"cannot be decoded: {complaint ?? "no picture in it"}");
     }
 
     /// <summary>Starts one ffmpeg that goes several ways side by side, and writes the frames of each into a pipe.</summary>

@@ -9,7 +9,7 @@ public sealed record VideoDecoderOptions
     // other files or addresses, and a video from a stranger must not make us open those.
     private const string Containers =
         "mov,matroska,avi,flv,live_flv,mpegts,mpeg,mpegvideo,m4v,h263,h264,hevc,av1,obu,ivf,vc1,asf,ogg,rm,gif,apng,"
-        + "mxf,nut,dv,dirac,wtv,mjpeg,yuv4mpegpipe";
+        + "mxf,nut,dv,dirac,wtv,mjpeg,yuv4mpegpipe,jpeg_pipe,png_pipe";
 
     /// <summary>The ffmpeg program: a name looked up in PATH, or a path.</summary>
     public string Ffmpeg { get; init; } = "ffmpeg";
@@ -26,12 +26,19 @@ public sealed record VideoDecoderOptions
     /// <summary>The most pixels of a frame that are read; a frame takes three bytes a pixel here, and more in ffmpeg.</summary>
     public int MaxPixels { get; init; } = VideoDecoder.MaxPixels;
 
+    /// <summary>The rate at which the pictures of a folder were extracted from their video.</summary>
+    public double PictureRate { get; init; } = 1;
+
+    /// <summary>Told, in a line each, of damaged pictures of a folder that are passed over; null for nobody.</summary>
+    public static Action<string>? Warn { get; set; }
+
     /// <summary>The arguments that make both programs read one local file, whatever its name looks like.</summary>
     internal string[] Input(string path) =>
     [
         "-threads", Math.Max(1, Threads).ToString(CultureInfo.InvariantCulture),
         "-max_pixels", MaxPixels.ToString(CultureInfo.InvariantCulture),
         "-protocol_whitelist", "file,pipe", "-format_whitelist", Containers,
+        .. Pictures.Demuxer(path) is { } demuxer ? ["-f", demuxer] : Array.Empty<string>(),
         "-i", "file:" + Path.GetFullPath(path),
     ];
 }

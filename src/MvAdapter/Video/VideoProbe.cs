@@ -12,8 +12,10 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
     /// <summary>Describes the first video stream (cover pictures of music files are none).</summary>
     public VideoInfo Read(string path, CancellationToken cancellation)
     {
+        if (PictureSequence.Of(new VideoClip(path)) is { } pictures) return pictures.Info(options.PictureRate);
         RefuseNonFile(path);
         cancellation.ThrowIfCancellationRequested();
+        if (Pictures.Describe(path) is { } picture) return RefuseTooLarge(path, picture);
         return MovHeader.Read(path) is { } info && (long)info.Width * info.Height <= options.MaxPixels ? info : ReadByFfprobe(path, cancellation);
     }
 
@@ -28,9 +30,6 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 
         int width = (int)Number(stream, "width"), height = (int)Number(stream, "height");
         if (width < 1 || height < 1) throw new VideoException(path, "its video stream has no picture size: damaged, or an unknown codec");
-        if ((long)width * height > options.MaxPixels)
-            throw new VideoException(path, $"frames of {width}x{height} pixels are too large: at most {options.MaxPixels} pixels are read");
-
         double average = Rate(stream, "avg_frame_rate"), nominal = Rate(stream, "r_frame_rate");
         // The nominal rate is what others count with, but in videos of varying rate it may be anything.
         var rate = average > 0 && Math.Abs(nominal / average - 1) > 0.1 ? average : nominal;
@@ -40,7 +39,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         var frames = FirstPositive(declared, Math.Round(duration * rate));
         if (frames == 0) frames = Count(path, "packets", options.Patience, cancellation);
 
-        return new VideoInfo
+        return RefuseTooLarge(path, new VideoInfo
         {
             Width = width,
             Height = height,
@@ -53,8 +52,11 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
             StreamOffset = Number(stream, "start_time") - Number(format, "start_time"),
             IsYuv = Text(stream, "pix_fmt").StartsWith("yuv", StringComparison.Ordinal)
                 || Text(stream, "pix_fmt").StartsWith("nv", StringComparison.Ordinal),
-        };
+        });
     }
+
+    private VideoInfo RefuseTooLarge(string path, VideoInfo info) => (long)info.Width * info.Height <= options.MaxPixels ? info
+        : throw new VideoException(path, $"frames of {info.Width}x{info.Height} pixels are too large: at most {options.MaxPixels} pixels are read");
 
     /// <summary>Decodes the whole stream and counts its frames.</summary>
     public int CountFrames(string path, VideoInfo info, CancellationToken cancellation) =>
@@ -87,7 +89,6 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 
     private static void RefuseNonFile(string path)
     {
-        if (Directory.Exists(path)) throw new VideoException(path, "is a folder, not a video file");
         var file = LinkedFile.Find(path) ?? throw new VideoException(path, "no such file");
         // To open a pipe would wait for whoever writes into it.
         if (file.Length == 0) throw new VideoException(path, "the file is empty, or is a pipe or a device");
