@@ -36,6 +36,8 @@ internal static class SearchCommand
         var cut = new Option<string?>("--cut") { Description = "Write the found clips into this folder", HelpName = "DIR" };
         var thumbnails = new Option<string?>("--thumbnails") { Description = "Write a picture of each found clip into this folder", HelpName = "DIR" };
         foreach (var option in new Option[] { video, captions, count, json, folder, least, most, after, before, tag, cut, thumbnails }) command.Add(option);
+        var all = new Option<bool>("--all-clips") { Description = "All clips that fit, several of a video too (by default each video's best)" };
+        command.Add(all);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
@@ -64,7 +66,7 @@ internal static class SearchCommand
             var (collection, encoder) = model.Load(parsed, store, null, cancellation);
             using (encoder)
             {
-                var searcher = new Searcher(store, collection, encoder);
+                var searcher = new Searcher(store, collection, encoder) { OnePerVideo = !parsed.GetValue(all) };
                 if (list is not null)
                 {
                     Print(searcher.Captions(new VideoClip(like!), texts, parsed.GetValue(count), cancellation), parsed.GetValue(json));
@@ -87,11 +89,13 @@ internal static class SearchCommand
         {
             Console.WriteLine(JsonSerializer.Serialize(found.Select(match => new
             {
+                // The API's names.
+                clip = match.Clip.Id,
                 score = match.Score,
-                file = match.Clip.Path,
+                file = Path.GetFileName(match.Clip.Path),
+                path = match.Clip.Path,
                 start = match.Clip.Span.Start,
                 end = match.Clip.Span.End,
-                clip = match.Clip.Id,
             })));
             return;
         }

@@ -18,6 +18,10 @@ public abstract class ClipStore : IDisposable
     /// <summary>The most results of a search.</summary>
     public const int MostResults = 10_000;
 
+    // As many clips as are asked for at once for each video wanted, and at most: a video of that many clips that all fit would be days long.
+    private const int ClipsOfAVideo = 4;
+    private const int MostClips = 1 << 18;
+
     /// <summary>Opens a store: the path of a file, or <c>postgres://user@host/database</c>.</summary>
     /// <param name="address">Where it is.</param>
     /// <param name="access">What it is opened for.</param>
@@ -100,6 +104,25 @@ public abstract class ClipStore : IDisposable
         Check(collection, queries, "the query");
         if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
         return Find(collection, queries, count, filter is { IsEmpty: true } ? null : filter, cancellation);
+    }
+
+    /// <summary>
+    /// The nearest clip of each video, the nearest first: neighbours in one video, which overlap or follow each other and look alike, do not take
+    /// the places of other videos. As many results as asked for, where so many videos pass the filter.
+    /// </summary>
+    /// <inheritdoc cref="Search"/>
+    public IReadOnlyList<IReadOnlyList<ClipMatch>> SearchVideos(
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    {
+        Check(collection, queries, "the query");
+        if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
+        filter = filter is { IsEmpty: true } ? null : filter;
+        for (var clips = count * ClipsOfAVideo; ; clips *= ClipsOfAVideo)
+        {
+            var found = Find(collection, queries, clips, filter, cancellation);
+            var best = found.Select(matches => matches.DistinctBy(match => match.Clip.Path, StringComparer.Ordinal).Take(count).ToArray()).ToArray();
+            if (clips >= MostClips || found.Zip(best).All(query => query.Second.Length == count || query.First.Count < clips)) return best;
+        }
     }
 
     /// <summary>Closes the store.</summary>

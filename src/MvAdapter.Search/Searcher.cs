@@ -25,6 +25,9 @@ public sealed class Searcher
         (this.store, this.collection, this.encoder) = (store, collection, encoder);
     }
 
+    /// <summary>Whether a video gives its best clip alone, so that its neighbours do not take the places of other videos.</summary>
+    public bool OnePerVideo { get; init; }
+
     /// <summary>The clips that fit some words best.</summary>
     public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
         Search(encoder.EncodeTexts([words], cancellation), count, filter, cancellation);
@@ -40,7 +43,7 @@ public sealed class Searcher
     public IReadOnlyList<ClipMatch> ByClip(long id, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
         var (_, vector) = store.FindClip(collection, id) ?? throw new MvAdapterException($"there is no clip {id} in {store.Name}");
-        var found = store.Search(collection, vector, Math.Min(count + 1, ClipStore.MostResults), filter, cancellation)[0];
+        var found = Search(vector, Math.Min(count + 1, ClipStore.MostResults), filter, cancellation);
         return [.. found.Where(match => match.Clip.Id != id).Take(count)];
     }
 
@@ -63,5 +66,8 @@ public sealed class Searcher
     }
 
     private IReadOnlyList<ClipMatch> Search(float[] query, int count, ClipFilter? filter, CancellationToken cancellation) =>
-        store.Search(collection, new ClipVectors(collection.Model.Identity, collection.Model.Width, query), count, filter, cancellation)[0];
+        Search(new ClipVectors(collection.Model.Identity, collection.Model.Width, query), count, filter, cancellation);
+
+    private IReadOnlyList<ClipMatch> Search(ClipVectors query, int count, ClipFilter? filter, CancellationToken cancellation) =>
+        (OnePerVideo ? store.SearchVideos(collection, query, count, filter, cancellation) : store.Search(collection, query, count, filter, cancellation))[0];
 }

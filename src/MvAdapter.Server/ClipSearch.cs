@@ -8,7 +8,8 @@ namespace MvAdapter.Server;
 /// <param name="Collection">Of which collection.</param>
 /// <param name="Count">The most.</param>
 /// <param name="Filter">Of which videos.</param>
-internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter);
+/// <param name="AllClips">Several of a video too, not each one's best alone.</param>
+internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips);
 
 /// <summary>
 /// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
@@ -84,7 +85,8 @@ internal sealed class ClipSearch
         var collection = scope.Collection.Collection;
         float[] queries = [.. jobs.SelectMany(job => job.Input.Query.ToArray())];
         var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
-        var results = store.Search(collection, vectors, scope.Count, scope.Filter, cancellation);
+        var results = scope.AllClips ? store.Search(collection, vectors, scope.Count, scope.Filter, cancellation)
+            : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, cancellation);
         foreach (var (job, found) in jobs.Zip(results)) job.Complete(found);
     }, cancellation);
 

@@ -32,6 +32,9 @@ internal record FilterParameters
     [FromQuery(Name = "tag"), Description("Only videos with this tag")]
     public string? Tag { get; init; }
 
+    [FromQuery(Name = "all_clips"), Description("All clips that fit, several of a video too (by default each video's best)")]
+    public bool? AllClips { get; init; }
+
     /// <summary>The same with everything checked.</summary>
     public SearchScope In(CollectionModelState collection)
     {
@@ -47,7 +50,7 @@ internal record FilterParameters
             After = ClipFilter.ParseTime(After),
             Before = ClipFilter.ParseTime(Before),
             Tag = Tag,
-        });
+        }, AllClips ?? false);
     }
 
     /// <summary>Refuses a query that is empty or too long.</summary>

@@ -36,13 +36,14 @@ async function ask(address, options = {}) {
 
 function query() {
   const parameters = new URLSearchParams(location.search);
-  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection") };
+  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection"), all: parameters.has("all") };
 }
 
 function go(next) {
   const parameters = new URLSearchParams();
   if (next.q) parameters.set("q", next.q);
   if (next.like) parameters.set("like", next.like);
+  if (next.all) parameters.set("all", "");
   if (index.collections.length > 1) parameters.set("collection", tasks.value);
   const address = parameters.size ? `/?${parameters}` : "/";
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
@@ -50,13 +51,13 @@ function go(next) {
 }
 
 async function show() {
-  const { q, like, collection } = query();
+  const { q, like, collection, all } = query();
   if (collection && index.collections.some(known => String(known.id) === collection)) tasks.value = collection;
   words.value = q;
   document.title = q ? `${q} – ${title}` : title;
-  const limit = new URLSearchParams({ collection: tasks.value });
+  const limit = new URLSearchParams({ collection: tasks.value, ...all && { all_clips: "true" } });
   if (!searchable()) empty();
-  else if (like) await search("Clips like the one you chose", `/api/collections/${encodeURIComponent(tasks.value)}/clips/${encodeURIComponent(like)}/similar`);
+  else if (like) await search("Clips like the one you chose", `/api/collections/${encodeURIComponent(tasks.value)}/clips/${encodeURIComponent(like)}/similar?${limit}`);
   else if (q) await search(`“${q}”`, `/api/search?${new URLSearchParams({ q })}&${limit}`);
   else welcome();
 }
@@ -81,7 +82,13 @@ async function search(what, address, options) {
     const { results: found } = await ask(address, options);
     const seconds = (performance.now() - begun) / 1000;
     results.replaceChildren(...found.map(card));
+    const { all, ...asked } = query();
     status.textContent = found.length ? `${what}: ${found.length} clips in ${seconds.toFixed(2)} s` : "";
+    if (found.length && !options) {
+      const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
+      other.addEventListener("click", () => go({ ...asked, all: !all }));
+      status.append(" ", other);
+    }
     if (!found.length) tell("Nothing found", "No clip of this collection can be compared with that. Try other words, or another adapter.");
   } catch (error) {
     if (signal.aborted) return;

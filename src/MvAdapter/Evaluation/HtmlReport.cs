@@ -40,6 +40,7 @@ public sealed class HtmlReport(string title)
         figcaption+*{margin-top:.6rem}
         *+figcaption{margin-top:.6rem}
         .scroll{overflow-x:auto}
+        summary{cursor:pointer;color:var(--muted)}
         .scroll:focus-visible{outline:2px solid #0072b2;outline-offset:2px}
         .mv-plot{display:block;width:100%;max-width:52rem;min-width:30rem;margin:0 auto}
         table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:100%}
@@ -93,11 +94,15 @@ public sealed class HtmlReport(string title)
         return Add($"</tbody></table></div></figure>");
     }
 
-    /// <summary>Adds a table of results.</summary>
+    /// <summary>Adds a table of results: the columns that a reader needs first, which fit a page's width, and all of them folded below.</summary>
     public HtmlReport Table(string caption, ResultTable table)
     {
         ArgumentNullException.ThrowIfNull(table);
-        return Table(caption, table.Headers, table.Rows);
+        var first = table.First();
+        if (first.Headers.Count == table.Headers.Count) return Table(caption, table.Headers, table.Rows);
+        Table(caption, first.Headers, first.Rows);
+        Add($"<details><summary>All columns</summary>");
+        return Table(caption, table.Headers, table.Rows).Add($"</details>");
     }
 
     /// <summary>Adds a plot, its description below it.</summary>

@@ -9,6 +9,7 @@ namespace MvAdapter.Evaluation;
 public sealed class ResultTable
 {
     private const string Absent = "–";
+    private static readonly string[] Telling = ["Method", "Order %", "T→V R@1", "V→T R@1", "Trainable", "% of backbone", "Storage", "Train time", "Peak memory"];
 
     private ResultTable(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows) =>
         (Headers, Rows) = (headers, rows);
@@ -55,6 +56,13 @@ public sealed class ResultTable
         return new ResultTable(
             [.. shown.Select(column => column.Header)],
             [.. rows.Select((_, row) => shown.Select(column => column.Cells[row]).ToList())]);
+    }
+
+    /// <summary>The columns that tell most, at a page's width: what was reached and what it cost.</summary>
+    public ResultTable First()
+    {
+        int[] columns = [.. Telling.Select(header => Headers.ToList().IndexOf(header)).Where(column => column >= 0)];
+        return new ResultTable([.. columns.Select(column => Headers[column])], [.. Rows.Select(row => columns.Select(column => row[column]).ToList())]);
     }
 
     /// <summary>A GitHub-flavoured Markdown table.</summary>

@@ -76,7 +76,13 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         var length = process.Output.Fill(answer);
         if (length == MaxAnswer) throw new VideoException(path, "its description is too long to be a video's");
         var exitCode = process.WaitForExit(path);
-        if (exitCode != 0) throw new VideoException(path, $"not a video that ffmpeg can read: {process.Complaint ?? $"ffprobe ended with code {exitCode}"}");
+        if (exitCode != 0)
+        {
+            var complaint = process.Complaint ?? $"ffprobe ended with code {exitCode}";
+            throw new VideoException(path, FileKind.Of(path) is { } kind ? $"is {kind}"
+                : complaint.StartsWith("Format not on whitelist", StringComparison.Ordinal) ? "is of a kind that is not read, since it may name other files; give a video, or JPEG or PNG pictures"
+                : $"not a video that ffmpeg can read: {complaint}");
+        }
         try
         {
             return JsonDocument.Parse(answer.AsMemory(0, length));

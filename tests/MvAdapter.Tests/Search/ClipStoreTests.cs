@@ -217,6 +217,23 @@ public abstract class ClipStoreTests
     }
 
     [Fact]
+    public void A_video_of_many_clips_that_fit_does_not_take_the_places_of_others()
+    {
+        using var store = Open();
+        var collection = store.AddCollection(RandomClips.Model());
+        var random = new Random(3);
+        var query = RandomClips.Vectors(random, 1);
+        // All clips of one video are the query itself; the other videos have one clip each, of any direction.
+        var near = new ClipVectors(query.Identity, query.Width, Enumerable.Repeat(query.Values.ToArray(), 700).SelectMany(vector => vector).ToArray());
+        store.ReplaceVideo(collection, RandomClips.Entry("/long.mp4"), RandomClips.Spans(700), near);
+        for (var i = 0; i < 9; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/{i}.mp4"), RandomClips.Spans(1), RandomClips.Vectors(random, 1));
+        Assert.All(store.Search(collection, query, 10)[0], match => Assert.Equal("/long.mp4", match.Clip.Path));
+        var videos = store.SearchVideos(collection, query, 10)[0];
+        Assert.Equal("/long.mp4", videos[0].Clip.Path);
+        Assert.Equal(10, videos.Select(match => match.Clip.Path).Distinct().Count());
+    }
+
+    [Fact]
     public void Search_finds_what_looking_at_every_clip_would()
     {
         var cases = from seed in Gen.Choose(0, int.MaxValue)
@@ -247,13 +264,14 @@ public abstract class ClipStoreTests
         var filter = filtered ? new ClipFilter { MinSeconds = 5, MaxSeconds = 15 } : null;
         var all = store.Videos(collection, filter).SelectMany(video => store.Clips(collection, video))
             .Select(clip => (Clip: clip, store.FindClip(collection, clip.Id)!.Value.Vector)).ToList();
-        var found = store.Search(collection, queries, count, filter);
+        var (found, best) = (store.Search(collection, queries, count, filter), store.SearchVideos(collection, queries, count, filter));
         for (var q = 0; q < queries.Count; q++)
         {
             var query = queries[q];
             var expected = all.Select(item => new ClipMatch(item.Clip, TensorPrimitives.Dot(query.Span, item.Vector.Values.Span)))
-                .OrderByDescending(match => match.Score).ThenBy(match => match.Clip.Id).Take(count);
-            Assert.Equal(expected, found[q]);
+                .OrderByDescending(match => match.Score).ThenBy(match => match.Clip.Id).ToList();
+            Assert.Equal(expected.Take(count), found[q]);
+            Assert.Equal(expected.DistinctBy(match => match.Clip.Path).Take(count), best[q]);
         }
         Assert.Empty(store.Verify());
     }

@@ -233,6 +233,6 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
     private List<(string File, double Score)> Search(params string[] arguments)
     {
         using var json = JsonDocument.Parse(CommandLine.Run(["search", .. arguments, "--index", Index, "--json"]).Succeeds().Output);
-        return [.. json.RootElement.EnumerateArray().Select(match => (match.GetProperty("file").GetString()!, match.GetProperty("score").GetDouble()))];
+        return [.. json.RootElement.EnumerateArray().Select(match => (match.GetProperty("path").GetString()!, match.GetProperty("score").GetDouble()))];
     }
 }

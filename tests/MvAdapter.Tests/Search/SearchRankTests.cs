@@ -38,7 +38,7 @@ public sealed class SearchRankTests(TinyClip clip) : IDisposable
         foreach (var row in expected)
         {
             using var json = JsonDocument.Parse(CommandLine.Run("search", row[1], "--index", folder.File("index.db"), "--folder", below, "-k", "100", "--json").Succeeds().Output);
-            var found = json.RootElement.EnumerateArray().Select(match => (Name: Path.GetFileName(match.GetProperty("file").GetString()!), Score: match.GetProperty("score").GetDouble())).ToList();
+            var found = json.RootElement.EnumerateArray().Select(match => (Name: Path.GetFileName(match.GetProperty("path").GetString()!), Score: match.GetProperty("score").GetDouble())).ToList();
             var right = found.Single(match => match.Name == Path.GetFileName(row[2]));
             // A video and its reversal tie but for the last bits, which depend on what else is in a batch.
             const double tie = 1e-5;

@@ -23,8 +23,11 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
         {
             using var encoder = VideoTextEncoder.Load(collection.Model.ToSource());
             var expected = new Searcher(store, collection, encoder).ByText("a dog is running", 3);
-            var answer = await Get(running, $"/api/search?q=a+dog+is+running&k=3&collection={collection.Id}");
+            var answer = await Get(running, $"/api/search?q=a+dog+is+running&k=3&all_clips=true&collection={collection.Id}");
             Assert.Equal(expected.Select(match => match.Clip.Id), answer.Results.Select(found => found.Clip));
+            var videos = await Get(running, $"/api/search?q=a+dog+is+running&k=3&collection={collection.Id}");
+            Assert.Equal(new Searcher(store, collection, encoder) { OnePerVideo = true }.ByText("a dog is running", 3).Select(match => match.Clip.Id), videos.Results.Select(found => found.Clip));
+            Assert.Equal(3, videos.Results.Select(found => found.Path).Distinct().Count());
             foreach (var (match, found) in expected.Zip(answer.Results))
             {
                 Assert.Equal(match.Score, found.Score, 4);
@@ -42,7 +45,7 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
         var best = Assert.Single((await sent.Content.ReadFromJsonAsync<Answer>())!.Results);
         Assert.Equal("mandelbrot.mp4", best.File);
 
-        var similar = await Get(running, $"/api/collections/1/clips/{best.Clip}/similar?k=100");
+        var similar = await Get(running, $"/api/collections/1/clips/{best.Clip}/similar?k=100&all_clips=true");
         Assert.Equal(6, similar.Results.Length);
         Assert.DoesNotContain(similar.Results, found => found.Clip == best.Clip);
         Assert.Empty((await Get(running, $"/api/collections/1/clips/{best.Clip}/similar?tag=none")).Results);

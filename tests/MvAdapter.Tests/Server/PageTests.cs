@@ -21,7 +21,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await browser.Picture("welcome");
         await browser.Type("a dog & <b>");
         await browser.Press("Enter");
-        await browser.Until($"{Films} == 7");
+        await browser.Until($"{Films} == 4");   // each video's best clip
         Assert.Equal("?q=a+dog+%26+%3Cb%3E&collection=1", (await browser.Value("location.search")).GetString());
 
         // The other adapter, and back.
@@ -32,10 +32,15 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         var link = (await browser.Value("location.href")).GetString()!;
         await browser.Go("about:blank");
         await browser.Go(link);
-        await browser.Until($"{Films} == 7 && document.getElementById('words').value == 'a dog & <b>'");
+        await browser.Until($"{Films} == 4 && document.getElementById('words').value == 'a dog & <b>'");
 
-        await browser.Value("document.querySelector('.similar').click()");
-        await browser.Until($"location.search.includes('like=') && {Films} == 6");
+        // Each video's best clip, or all of them.
+        await browser.Value("document.querySelector('.toggle').click()");
+        await browser.Until($"location.search.includes('all=') && {Films} == 7");
+        await browser.Value("document.querySelector('.toggle').click()");
+        await browser.Until($"!location.search.includes('all=') && {Films} == 4");
+        await browser.Value("document.querySelector('li .similar').click()");
+        await browser.Until($"location.search.includes('like=') && {Films} == 3");
         Assert.Empty(browser.Complaints);
     }
 
@@ -45,7 +50,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await using var browser = await Browser.Open();
         using var running = index.Serve();
         await browser.Show(1280, 860);
-        await browser.Go(running.Url + "/?q=park&collection=1");
+        await browser.Go(running.Url + "/?q=park&all=&collection=1");
         await browser.Until($"{Films} == 7");
         await browser.Press("/");
         await browser.Until("document.activeElement?.id == 'words'");
@@ -71,7 +76,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await using var browser = await Browser.Open();
         using var running = index.Serve();
         await browser.Show(1280, 860);
-        await browser.Go(running.Url + "/?q=park&collection=1");
+        await browser.Go(running.Url + "/?q=park&all=&collection=1");
         await browser.Until($"{Films} == 7");
         // The second half of a video: it must begin there and stay there.
         await browser.Value("[...document.querySelectorAll('.film')].find(film => film.textContent.startsWith('0:02')).id = 'second'");
@@ -96,7 +101,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await browser.Go(running.Url);
         await browser.Until("document.querySelector('#notice h2')");
         await Drop("(await fetch('/api/collections/1/clips/1/video').then(answer => answer.blob()))");
-        await browser.Until($"{Films} == 7 && document.getElementById('status').textContent.startsWith('Clips like <i>dropped</i>.mp4')");
+        await browser.Until($"{Films} == 4 && document.getElementById('status').textContent.startsWith('Clips like <i>dropped</i>.mp4')");
         await Drop("'no video'");
         await browser.Until("document.querySelector('#notice p').textContent.includes('not a video')");
         await browser.Show(1280, 860, dark: true);
@@ -122,7 +127,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await using var browser = await Browser.Open();
         using var running = index.Serve(new ServerOptions { ApiKeys = folder.File("keys") });
         await browser.Show(390, 844);
-        await browser.Go(running.Url + "/?q=park&collection=2");
+        await browser.Go(running.Url + "/?q=park&all=&collection=2");
         await browser.Until("document.activeElement?.id == 'key'");
         await browser.Picture("key-phone");
         await browser.Type("wrong");
@@ -158,7 +163,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await using var browser = await Browser.Open();
         using var running = index.Serve();
         await browser.Show(width, height, dark);
-        await browser.Go(running.Url + "/?q=a+dog+is+running+in+the+park&collection=2");
+        await browser.Go(running.Url + "/?q=a+dog+is+running+in+the+park&all=&collection=2");
         await browser.Until($"{Films} == 7 && [...document.images].slice(0, 2).every(image => image.naturalWidth > 0)");
         Assert.Equal(width, (await browser.Value("document.documentElement.scrollWidth")).GetInt32());
         Assert.Equal("<img src=x onerror=alert(1)> & 'co'.mp4", (await browser.Value("[...document.querySelectorAll('.name')].map(name => name.textContent).find(name => name.startsWith('<'))")).GetString());
