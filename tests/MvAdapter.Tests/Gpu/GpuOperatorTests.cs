@@ -10,9 +10,9 @@ namespace MvAdapter.Tests.Gpu;
 public sealed class GpuOperatorTests : IDisposable
 {
     private const double Epsilon = 1e-5;
+    private readonly Device device = TestDevice.Gpu();   // first: where there is none nothing is begun that would have to end
     private readonly TensorScope scope = new();
     private readonly Generator generator = new(0);
-    private readonly Device device = TestDevice.Gpu();
 
     public void Dispose()
     {
