@@ -30,7 +30,7 @@ internal sealed class TrainingModel : IDisposable
         {
             VideoTextEncoder.CheckVocabulary(tokenizer, clip, config.Clip);
             if (config.Words > clip.Config.ContextLength) throw new UsageException($"words {config.Words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
-            model = RetrievalModel.Create(clip, definition.Create(clip.Config, definition.Complete(config.Settings, config.Frames, config.Words), (ulong)config.Seed, device), precision);
+            model = RetrievalModel.Create(clip, Method(definition, clip, config, device), precision);
             model.GradientCheckpointing = config.GradientCheckpointing;
             return new TrainingModel(model, new VideoTextEncoder(model, tokenizer, config.FrameSampling(), config.Words), precision);
         }
@@ -42,4 +42,17 @@ internal sealed class TrainingModel : IDisposable
     }
 
     public void Dispose() => Model.Dispose();
+
+    // Here settings come from whoever asks for the run, not from a file that is damaged.
+    private static Method Method(MethodDefinition definition, ClipModel clip, RunConfig config, Device device)
+    {
+        try
+        {
+            return definition.Create(clip.Config, definition.Complete(config.Settings, config.Frames, config.Words), (ulong)config.Seed, device);
+        }
+        catch (MvAdapterException e) when (e is not UsageException)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
 }

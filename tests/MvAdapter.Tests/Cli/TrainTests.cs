@@ -133,7 +133,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
     [InlineData(2, "did you mean captions?", "--dataset", "caption")]
     [InlineData(1, "did you mean bottleneck?", "--set", "botleneck=4")]
     [InlineData(2, "--set takes KEY=VALUE", "--set", "bottleneck")]
-    [InlineData(1, "settings of mv-adapter", "--set", "bottleneck=nan")]
+    [InlineData(2, "settings of mv-adapter", "--set", "bottleneck=nan")]
     [InlineData(2, "batch_size 400 exceeds the 8 different videos", "--batch-size", "400")]
     [InlineData(2, "at least 2", "--batch-size", "1")]
     [InlineData(2, "steps takes a whole number", "--steps", "1.5")]
