@@ -131,7 +131,7 @@ public sealed class TrainTests(TinyClip clip, TinyDataset data) : IClassFixture<
     [InlineData(2, "did you mean mv-adapter?", "--method", "mvadapter")]
     [InlineData(2, "did you mean msrvtt", "--preset", "msrvt")]
     [InlineData(2, "did you mean captions?", "--dataset", "caption")]
-    [InlineData(1, "did you mean bottleneck?", "--set", "botleneck=4")]
+    [InlineData(2, "did you mean bottleneck?", "--set", "botleneck=4")]
     [InlineData(2, "--set takes KEY=VALUE", "--set", "bottleneck")]
     [InlineData(2, "settings of mv-adapter", "--set", "bottleneck=nan")]
     [InlineData(2, "batch_size 400 exceeds the 8 different videos", "--batch-size", "400")]
