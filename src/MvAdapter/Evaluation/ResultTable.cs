@@ -9,7 +9,7 @@ namespace MvAdapter.Evaluation;
 public sealed class ResultTable
 {
     private const string Absent = "–";
-    private static readonly string[] Telling = ["Method", "Order %", "T→V R@1", "V→T R@1", "Trainable", "% of backbone", "Storage", "Train time", "Peak memory"];
+    private static readonly string[] Telling = ["Method", "Order %", "T→V R@1", "V→T R@1", "Trainable", "% of backbone", "Storage", "Train time"];
 
     private ResultTable(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows) =>
         (Headers, Rows) = (headers, rows);

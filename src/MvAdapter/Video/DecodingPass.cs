@@ -38,11 +38,14 @@ internal sealed class DecodingPass(string path, VideoInfo info, int[] numbers, b
     public IEnumerable<string> Output(int input, string target)
     {
         var select = SelectExpression.For([.. numbers.Select(number => number - begin)]);
-        var matrix = info.IsYuv ? ":in_color_matrix=bt601" : "";
+        // High dynamic range becomes what the eye sees of it on a screen: white at 203 nits (ITU-R BT.2408), what is brighter bent below it.
+        // Read as they are, its colours are pale and dark: a model knows none such.
+        var colours = info.IsHdr ? "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.8:desat=0,zscale=t=bt709:m=gbr:r=full,format=gbrp"
+            : $"scale=flags=bicubic{(info.IsYuv ? ":in_color_matrix=bt601" : "")}";
         // -vsync because -fps_mode came only with ffmpeg 5.1; PPM because each frame then says its own size.
         return
         [
-            "-map", string.Create(CultureInfo.InvariantCulture, $"{input}:V:0"), "-vf", $"select='{select}',scale=flags=bicubic{matrix},format=rgb24",
+            "-map", string.Create(CultureInfo.InvariantCulture, $"{input}:V:0"), "-vf", $"select='{select}',{colours},format=rgb24",
             "-vsync", "0", "-frames:v", numbers.Length.ToString(CultureInfo.InvariantCulture),
             "-c:v", "ppm", "-threads", "1", "-f", "image2pipe", target,
         ];

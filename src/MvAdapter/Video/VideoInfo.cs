@@ -29,6 +29,9 @@ public sealed record VideoInfo
     /// <summary>Seconds between the file's first time stamp and the video stream's.</summary>
     internal double StreamOffset { get; init; }
 
+    /// <summary>Whether its colours are of high dynamic range (PQ or HLG) and can be brought to what a screen shows.</summary>
+    internal bool IsHdr { get; init; }
+
     /// <summary>Whether frames are stored as luminance and colour differences.</summary>
     internal bool IsYuv { get; init; }
 }

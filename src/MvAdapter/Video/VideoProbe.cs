@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace MvAdapter.Video;
@@ -8,6 +10,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 {
     private const int MaxAnswer = 1 << 20;
     private const double UnknownRate = 25;
+    private static readonly ConcurrentDictionary<string, bool> ToneMappers = new(StringComparer.Ordinal);   // by program
 
     /// <summary>Describes the first video stream (cover pictures of music files are none).</summary>
     public VideoInfo Read(string path, CancellationToken cancellation)
@@ -23,7 +26,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
     internal VideoInfo ReadByFfprobe(string path, CancellationToken cancellation)
     {
         using var answer = Ask(path, options.Patience, cancellation, "-show_entries",
-            "stream=width,height,pix_fmt,avg_frame_rate,r_frame_rate,nb_frames,duration,start_time:stream_tags=DURATION"
+            "stream=width,height,pix_fmt,color_transfer,avg_frame_rate,r_frame_rate,nb_frames,duration,start_time:stream_tags=DURATION"
             + ":format=format_name,duration,start_time");
         var stream = Stream(answer, path);
         var format = answer.RootElement.GetProperty("format");
@@ -50,9 +53,24 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
             IsSeekable = Text(format, "format_name").StartsWith("mov,", StringComparison.Ordinal)
                 && average == nominal && declared > 0 && Math.Abs(duration * rate - declared) < 1.5,
             StreamOffset = Number(stream, "start_time") - Number(format, "start_time"),
+            IsHdr = Text(stream, "color_transfer") is "smpte2084" or "arib-std-b67" && MapsTones(path, cancellation),
             IsYuv = Text(stream, "pix_fmt").StartsWith("yuv", StringComparison.Ordinal)
                 || Text(stream, "pix_fmt").StartsWith("nv", StringComparison.Ordinal),
         });
+    }
+
+    // Not every ffmpeg is built with zimg.
+    private bool MapsTones(string path, CancellationToken cancellation)
+    {
+        var maps = ToneMappers.GetOrAdd(options.Ffmpeg, ffmpeg =>
+        {
+            using var process = new MediaProcess(ffmpeg, ["-v", "error", "-filters"], options.Patience, cancellation);
+            var answer = new byte[MaxAnswer];
+            var text = Encoding.UTF8.GetString(answer, 0, process.Output.Fill(answer));
+            return text.Contains(" zscale ", StringComparison.Ordinal) && text.Contains(" tonemap ", StringComparison.Ordinal);
+        });
+        if (!maps) VideoDecoderOptions.Warn?.Invoke($"{TextForMessage.Quote(path)} is of high dynamic range, and this ffmpeg, built without zimg (zscale), cannot map its colours: they will be pale");
+        return maps;
     }
 
     private VideoInfo RefuseTooLarge(string path, VideoInfo info) => (long)info.Width * info.Height <= options.MaxPixels ? info
