@@ -113,7 +113,9 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 
     private static void RefuseNonFile(string path)
     {
-        var file = LinkedFile.Find(path) ?? throw new VideoException(path, "no such file");
+        // Bytes that are no UTF-8 come as U+FFFD, by which no file is found again.
+        var file = LinkedFile.Find(path) ?? throw new VideoException(path, path.Contains('\uFFFD', StringComparison.Ordinal)
+            ? "the name is not UTF-8, so the file cannot be opened; rename it" : "no such file");
         // To open a pipe would wait for whoever writes into it.
         if (file.Length == 0) throw new VideoException(path, "the file is empty, or is a pipe or a device");
     }

@@ -77,6 +77,32 @@ public sealed class BadVideoTests(TinyClip clip) : IDisposable
     }
 
     [Fact]
+    public void A_name_that_is_not_UTF_8_is_told_as_what_it_is()
+    {
+        using (var copy = System.Diagnostics.Process.Start("bash", ["-c", "cp \"$1\" \"$2\"/$'caf\\xe9.mp4'", "bash", clip.Video, folder.Path])) copy.WaitForExit();
+        var name = Assert.Single(Directory.GetFiles(folder.Path));
+        try
+        {
+            Embed(name).Fails(1, "the name is not UTF-8");
+            Assert.Contains("the name is not UTF-8", CommandLine.Run("index", "add", folder.Path, "--index", folder.File("index.db"), "--clip", clip.Checkpoint).Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            // .NET cannot delete what it cannot name.
+            using var remove = System.Diagnostics.Process.Start("bash", ["-c", "rm \"$1\"/caf*.mp4", "bash", folder.Path]);
+            remove.WaitForExit();
+        }
+    }
+
+    [Theory]
+    [InlineData("photo.webp", "RIFF1234WEBPVP8 ", "is a WebP picture")]
+    [InlineData("list.m3u8", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "is a playlist (HLS)")]
+    [InlineData("list.txt", "ffconcat version 1.0\nfile a.mp4\n", "is a list for ffmpeg")]
+    [InlineData("page.html", "<!DOCTYPE html><html></html>", "is a web page")]
+    [InlineData("paper.pdf", "%PDF-1.7\n", "is a PDF document")]
+    public void A_file_of_another_kind_is_called_what_it_is(string name, string content, string what) => Embed(folder.Write(name, content)).Fails(1, what);
+
+    [Fact]
     public void A_name_that_looks_like_an_option_comes_from_a_list()
     {
         // In the folder itself, so that the name really begins with the dash.
