@@ -25,6 +25,8 @@ internal static class IndexJobCommands
         command.Add(paths);
         var pictures = IndexAddCommand.PicturesOption();
         command.Add(pictures);
+        var tags = new Option<string[]>("--tag") { Description = "A word to filter by; may be repeated", HelpName = "WORD" };
+        command.Add(tags);
         var location = new IndexLocation(command);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
@@ -33,7 +35,7 @@ internal static class IndexJobCommands
             var files = VideoFiles.Find(parsed.GetValue(paths)!, closed.Add, parsed.GetValue(pictures));
             using var store = location.Open(parsed, StoreAccess.Create);
             var queue = new JobQueue(store, model.Find(parsed, store, new ClipSplitting(), cancellation));
-            var added = queue.Add(files);
+            var added = queue.Add(files, parsed.GetValue(tags));
             Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {added} of {files.Count} videos wait anew");
             foreach (var folder in closed) Terminal.Warn($"the folder {TextForMessage.Quote(folder)} cannot be read");
             return closed.Count > 0 ? ExitCode.Partial : ExitCode.Success;

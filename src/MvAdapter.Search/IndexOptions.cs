@@ -9,6 +9,9 @@ public sealed record IndexOptions
     /// <summary>Tags that the videos get besides those they have.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
+    /// <summary>Tags of a file's own, by its path; null for none.</summary>
+    internal Func<string, IReadOnlyList<string>>? TagsOf { get; init; }
+
     /// <summary>Whether unchanged files that could not be encoded before are tried again.</summary>
     public bool RetryBad { get; init; }
 

@@ -22,7 +22,7 @@ internal sealed class IndexPlanner(ClipStore store, ClipCollection collection, I
             Modified = file?.Modified ?? DateTime.UnixEpoch,
             Hash = file?.Hash ?? "",
             Splitting = asked ?? stored?.Entry.Splitting ?? collection.Model.Splitting,
-            Tags = [.. (stored?.Entry.Tags ?? []).Union(options.Tags, StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+            Tags = [.. (stored?.Entry.Tags ?? []).Union(options.Tags, StringComparer.Ordinal).Union(options.TagsOf?.Invoke(path) ?? [], StringComparer.Ordinal).Order(StringComparer.Ordinal)],
         };
         if (stored is not null && IsSame(stored.Entry, entry)) return Keep(stored, entry, IndexAction.Unchanged);
         if (stored is null && file is not null && Moved(entry) is { } before) return Keep(before, entry, IndexAction.Moved);

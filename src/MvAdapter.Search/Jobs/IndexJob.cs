@@ -43,6 +43,9 @@ public sealed record JobOptions
 /// <summary>A job in a worker's hands, and what proves it: each taking has another token.</summary>
 internal sealed record Lease(long Id, string Path, long Token, int Attempt)
 {
+    /// <summary>Tags that its video gets.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
     /// <summary>Whether the transaction that stores its video has ended it; that is committed once the file's outcome is told.</summary>
     public bool Ended { get; set; }
 }

@@ -24,11 +24,13 @@ public sealed class JobQueue
     }
 
     /// <summary>Adds files by absolute path. One that is done or dead is to be looked at again; one that waits or is taken stays as it is.</summary>
+    /// <param name="paths">The files.</param>
+    /// <param name="tags">Tags that their videos get besides those they have.</param>
     /// <returns>How many wait anew.</returns>
-    public int Add(IEnumerable<string> paths) => paths.Chunk(PathsAtOnce).Sum(some => database.Run(session => session.Execute("""
-        INSERT INTO mvadapter.jobs AS j (collection, path) SELECT DISTINCT $1::bigint, path COLLATE "C" FROM unnest($2::text[]) path
-        ON CONFLICT (collection, path) DO UPDATE SET state = 'ready', due = now(), attempts = 0, problem = NULL WHERE j.state IN ('done', 'dead')
-        """, collection.Id, some)));
+    public int Add(IEnumerable<string> paths, IReadOnlyList<string>? tags = null) => paths.Chunk(PathsAtOnce).Sum(some => database.Run(session => session.Execute("""
+        INSERT INTO mvadapter.jobs AS j (collection, path, tags) SELECT DISTINCT $1::bigint, path COLLATE "C", $3::text[] FROM unnest($2::text[]) path
+        ON CONFLICT (collection, path) DO UPDATE SET state = 'ready', due = now(), attempts = 0, problem = NULL, tags = EXCLUDED.tags WHERE j.state IN ('done', 'dead')
+        """, collection.Id, some, tags?.ToArray() ?? [])));
 
     /// <summary>Lets workers try again what was given up.</summary>
     /// <returns>How many.</returns>
@@ -103,8 +105,8 @@ public sealed class JobQueue
         UPDATE mvadapter.jobs SET state = 'taken', due = now() + make_interval(secs => $3), attempts = attempts + 1,
             token = nextval('mvadapter.job_tokens'), worker = $2
         WHERE id = (SELECT id FROM mvadapter.jobs WHERE collection = $1 AND due <= now() AND {which} ORDER BY due, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING id, path, token, attempts
-        """, row => new Lease(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt32(3)),
+        RETURNING id, path, token, attempts, tags
+        """, row => new Lease(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt32(3)) { Tags = row.GetFieldValue<string[]>(4) },
         collection.Id, worker, options.Lease.TotalSeconds).FirstOrDefault();
 
     private static object?[] Keys(IEnumerable<Lease> leases)

@@ -30,7 +30,10 @@ public sealed class JobWorker
         queue = new JobQueue(store, collection);
         this.store = (PostgresStore)store;
         // What could not be encoded before is the reason why a job comes again.
-        indexer = new Indexer(store, collection, encoder, new IndexOptions { RetryBad = true, Decoders = decoders });
+        indexer = new Indexer(store, collection, encoder, new IndexOptions
+        {
+            RetryBad = true, Decoders = decoders, TagsOf = path => held.TryGetValue(path, out var lease) ? lease.Tags : [],
+        });
     }
 
     /// <summary>Who this worker is, in the list of jobs.</summary>

@@ -43,8 +43,10 @@ internal static class PostgresSchema
         CREATE INDEX ON mvadapter.jobs (collection, due, id) WHERE due IS NOT NULL AND attempts > 0;
         """;
 
+    private const string TagsOfJobs = "ALTER TABLE mvadapter.jobs ADD COLUMN tags text[] NOT NULL DEFAULT '{}'";
+
     /// <summary>Each brings the tables from the version of its place to the next.</summary>
-    private static readonly string[] Migrations = [First];
+    private static readonly string[] Migrations = [First, TagsOfJobs];
 
     /// <summary>Makes the tables, or brings them up to date; when opened for reading or writing alone they must be there.</summary>
     public static void Prepare(PostgresDatabase database, StoreAccess access)

@@ -75,6 +75,20 @@ public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDispos
         Assert.Equal(Videos, CheckIndex());
     }
 
+    [Fact]
+    public void What_is_queued_with_a_tag_is_found_by_it()
+    {
+        MakeVideos();
+        string[] queue = ["index", "queue", "--index", address, "--clip", clip.Checkpoint];
+        CommandLine.Run([.. queue, folder.File("videos/00.mp4"), "--tag", "first", "--tag", "few"]).Succeeds();
+        CommandLine.Run([.. queue, folder.File("videos/01.mp4")]).Succeeds();
+        CommandLine.Finish(Work()).Succeeds();
+        string[] Found(params string[] more) => [.. JsonDocument.Parse(CommandLine.Run(["search", "a man", "--index", address, "--json", .. more]).Succeeds().Output)
+            .RootElement.EnumerateArray().Select(match => match.GetProperty("file").GetString()!)];
+        Assert.Equal(2, Found().Length);
+        Assert.Equal(["00.mp4"], Found("--tag", "few"));
+    }
+
     private void Forget() => Ask("UPDATE mvadapter.jobs SET state = 'ready', due = now(), attempts = 0; DELETE FROM mvadapter.videos");
 
     // Videos of different content: copies would be taken for one that has moved.
