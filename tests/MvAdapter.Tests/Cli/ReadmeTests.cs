@@ -35,7 +35,8 @@ public sealed class ReadmeTests : IDisposable
             if (Elsewhere.Any(other => line.StartsWith(other, StringComparison.Ordinal))) continue;
             var command = line.Split("    #")[0].Replace("$clip", Path.Combine(Fixtures.Repository, "assets", "moving-shapes-clip"), StringComparison.Ordinal)
                 .Replace("~/videos", "videos", StringComparison.Ordinal);
-            var result = CommandLine.RunIn(folder.Path, Words(command["./run ".Length..]));
+            // The index that nobody names lies in the user's data folder.
+            var result = CommandLine.Finish(CommandLine.Start(Words(command["./run ".Length..]), folder.Path, [("XDG_DATA_HOME", folder.File("data"))]));
             Assert.True(result.ExitCode == 0, $"{line}: exit code {result.ExitCode}: {result.Error}");
             run++;
         }

@@ -94,7 +94,7 @@ public sealed class HostileClientTests(VideoIndex index) : IClassFixture<VideoIn
         await Refused(Encoding.UTF8.GetBytes(new string('x', 5000)), 422, "not a video");
         await Refused((await File.ReadAllBytesAsync(index.Video("testsrc")))[..900], 422, "the video that was sent");
         await Refused(Bomb(), 422, "no picture size");
-        await Refused("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n"u8.ToArray(), 422, "not a video");
+        await Refused("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n"u8.ToArray(), 422, "is a playlist");
         await Refused(new byte[100_001], 413, "at most");
         // Of unknown length, so that only counting tells.
         var chunk = "1000\r\n" + new string('x', 4096) + "\r\n";

@@ -150,8 +150,8 @@ public sealed class VideoDecoderTests : IDisposable
         Ffmpeg.Make(folder.File("secret.ts"), Small);
         var hls = folder.Write("list.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n");
         var concat = folder.Write("concat.mp4", "ffconcat version 1.0\nfile secret.ts\n");
-        Assert.Contains("not a video", Refuse(hls), StringComparison.Ordinal);
-        Assert.Contains("not a video", Refuse(concat), StringComparison.Ordinal);
+        Assert.Contains("is a playlist", Refuse(hls), StringComparison.Ordinal);
+        Assert.Contains("is a list for ffmpeg", Refuse(concat), StringComparison.Ordinal);
     }
 
     [Fact]
