@@ -1,3 +1,4 @@
+// Operators on an NVIDIA GPU: their kernels are compiled by NVRTC when first wanted, and launched here.
 #ifdef MVTORCH_CUDA
 #include "gpu.h"
 

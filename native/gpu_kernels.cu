@@ -135,3 +135,15 @@ KERNEL void layer_norm_backward(long long rows, const KEPT* kept, const float* w
   }
 }
 #endif
+
+// Whoever includes this again does so with other macros.
+#undef COUNT
+#undef VECTOR
+#undef PARTS
+#undef EACH_PART
+#undef TYPE
+#undef WIDTH
+#undef DELTA
+#undef OUT
+#undef KEPT
+#undef GRADIENT

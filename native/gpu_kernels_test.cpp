@@ -56,16 +56,6 @@ namespace floats {
 #define GRADIENT float
 #include "gpu_kernels.cu"
 }  // namespace floats
-#undef TYPE
-#undef WIDTH
-#undef DELTA
-#undef OUT
-#undef KEPT
-#undef GRADIENT
-#undef COUNT
-#undef VECTOR
-#undef PARTS
-#undef EACH_PART
 namespace halves {
 #define TYPE bf16
 #define WIDTH 514
@@ -75,16 +65,6 @@ namespace halves {
 #define GRADIENT bf16
 #include "gpu_kernels.cu"
 }  // namespace halves
-#undef TYPE
-#undef WIDTH
-#undef DELTA
-#undef OUT
-#undef KEPT
-#undef GRADIENT
-#undef COUNT
-#undef VECTOR
-#undef PARTS
-#undef EACH_PART
 namespace odd {
 #define WIDTH 77
 #define DELTA bf16
