@@ -101,9 +101,8 @@ public abstract class ClipStore : IDisposable
     public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
-        Check(collection, queries, "the query");
-        if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
-        return Find(collection, queries, count, filter is { IsEmpty: true } ? null : filter, cancellation);
+        Check(collection, queries, count);
+        return Find(collection, queries, count, NullIfEmpty(filter), cancellation);
     }
 
     /// <summary>
@@ -114,9 +113,8 @@ public abstract class ClipStore : IDisposable
     public IReadOnlyList<IReadOnlyList<ClipMatch>> SearchVideos(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
-        Check(collection, queries, "the query");
-        if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
-        filter = filter is { IsEmpty: true } ? null : filter;
+        Check(collection, queries, count);
+        filter = NullIfEmpty(filter);
         for (var clips = count * ClipsOfAVideo; ; clips *= ClipsOfAVideo)
         {
             var found = Find(collection, queries, clips, filter, cancellation);
@@ -141,6 +139,14 @@ public abstract class ClipStore : IDisposable
 
     /// <summary>Closes the store.</summary>
     protected abstract void Dispose(bool disposing);
+
+    private static ClipFilter? NullIfEmpty(ClipFilter? filter) => filter is { IsEmpty: true } ? null : filter;
+
+    private static void Check(ClipCollection collection, ClipVectors queries, int count)
+    {
+        Check(collection, queries, "the query");
+        if (count is < 1 or > MostResults) throw new UsageException($"the number of results must be from 1 to {MostResults}, not {count}");
+    }
 
     private static void Check(ClipCollection collection, ClipVectors vectors, string what)
     {

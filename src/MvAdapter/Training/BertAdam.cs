@@ -42,10 +42,11 @@ public sealed class BertAdam : IDisposable
         var moved = Enumerable.Range(0, parameters.Count).Where(i => parameters[i].Value.Grad is not null).ToArray();
         Tensor[] gradients = [.. moved.Select(i => parameters[i].Value.Grad!)];
         var norm = Clip(gradients);
+        var factor = schedule(Steps);
         // Together what has the same rate and decay, a piece at a time: what lies between takes as much memory as the piece.
         foreach (var group in Enumerable.Range(0, moved.Length).GroupBy(k => parameters[moved[k]].Settings))
             foreach (var piece in Pieces(group, k => gradients[k].ElementCount))
-                Move([.. piece.Select(k => moved[k])], [.. piece.Select(k => gradients[k])], schedule(Steps) * group.Key.LearningRate, group.Key.WeightDecay);
+                Move([.. piece.Select(k => moved[k])], [.. piece.Select(k => gradients[k])], factor * group.Key.LearningRate, group.Key.WeightDecay);
         foreach (var parameter in parameters) parameter.Value.Grad = null;
         Steps++;
         return scope.Keep(norm);

@@ -34,32 +34,15 @@ internal sealed class GroupReader(VideoDecoder decoder, FrameSampling sampling, 
             }
         }
         if (passes.Count < 2) return read;
-        using var process = decoder.Start([.. passes.Select(item => item.Pass)], cancellation);
-        // Threads of their own: they block on pipes, and the pool's few are for work.
-        var readers = passes.Select((item, i) => Task.Factory.StartNew(
-            () => { read[item.Place] = Take(clips[item.Place], item.Pass, process.Pipes[i]); },
-            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
-        process.WaitForPipes();
-        Task.WhenAll(readers).GetAwaiter().GetResult();
-        cancellation.ThrowIfCancellationRequested();
+        var taken = decoder.TakeTogether([.. passes.Select(item => item.Pass)], (i, output) => Take(clips[passes[i].Place], passes[i].Pass, output), cancellation);
+        for (var i = 0; i < passes.Count; i++) read[passes[i].Place] = taken[i];
         return read;
     }
 
     private VideoFrames? Take(VideoClip clip, DecodingPass pass, MediaOutput output)
     {
         var pictures = new List<byte[]>();
-        try
-        {
-            var taken = pass.Take(output, (_, rgb, width, height) => pictures.Add(picture(rgb, width, height)));
-            return taken == pass.Taken.Numbers.Count ? new VideoFrames(clip, pictures, pass.Taken) : null;
-        }
-        catch (VideoException)
-        {
-            return null;
-        }
-        finally
-        {
-            output.Dispose();   // the others' frames wait for no reader of this one's
-        }
+        var taken = pass.Take(output, (_, rgb, width, height) => pictures.Add(picture(rgb, width, height)));
+        return taken == pass.Taken.Numbers.Count ? new VideoFrames(clip, pictures, pass.Taken) : null;
     }
 }

@@ -17,8 +17,10 @@ internal sealed class PictureSequence
 
     /// <summary>The pictures that a clip is made of; null where it is a file.</summary>
     /// <exception cref="VideoException">The folder holds no picture, or cannot be read.</exception>
-    public static PictureSequence? Of(VideoClip clip) =>
-        clip.Pictures is { Count: > 0 } list ? new PictureSequence(clip.Path, list) : Directory.Exists(clip.Path) ? new PictureSequence(clip.Path, In(clip.Path)) : null;
+    public static PictureSequence? Of(VideoClip clip) => Is(clip) ? new PictureSequence(clip.Path, clip.Pictures is { Count: > 0 } list ? list : In(clip.Path)) : null;
+
+    /// <summary>Whether a clip is made of pictures.</summary>
+    public static bool Is(VideoClip clip) => clip.Pictures is { Count: > 0 } || Directory.Exists(clip.Path);
 
     /// <summary>The sequence as a video of a steady rate.</summary>
     public VideoInfo Info(double rate) => new()
@@ -54,7 +56,9 @@ internal sealed class PictureSequence
                     passes.Add((numbers[first], null, fault));
                 }
             }
-            var pictures = Decode([.. passes.Select(item => item.Pass).OfType<DecodingPass>()], decoder, cancellation);
+            DecodingPass[] readable = [.. passes.Select(item => item.Pass).OfType<DecodingPass>()];
+            var pictures = readable.Length < 2 ? new Picture?[readable.Length]
+                : decoder.TakeTogether(readable, (i, output) => Picture.Take(handler => readable[i].Take(output, handler)), cancellation);
             var next = 0;
             foreach (var (number, pass, fault) in passes)
             {
@@ -77,20 +81,6 @@ internal sealed class PictureSequence
         return read;
     }
 
-    private static Picture?[] Decode(IReadOnlyList<DecodingPass> passes, VideoDecoder decoder, CancellationToken cancellation)
-    {
-        var read = new Picture?[passes.Count];
-        if (passes.Count < 2) return read;
-        using var process = decoder.Start(passes, cancellation);
-        // Threads of their own: they block on pipes, and the pool's few are for work.
-        var readers = passes.Select((pass, i) => Task.Factory.StartNew(
-            () => { read[i] = Picture.Take(pass, process.Pipes[i]); }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
-        process.WaitForPipes();
-        Task.WhenAll(readers).GetAwaiter().GetResult();
-        cancellation.ThrowIfCancellationRequested();
-        return read;
-    }
-
     private static IReadOnlyList<string> In(string folder)
     {
         try
@@ -108,22 +98,11 @@ internal sealed class PictureSequence
 /// <summary>One decoded picture, [height, width, 3].</summary>
 internal sealed record Picture(byte[] Rgb, int Width, int Height)
 {
-    /// <summary>The picture that comes; null where none does.</summary>
-    public static Picture? Take(DecodingPass pass, MediaOutput output)
+    /// <summary>The picture that comes of decoding one; null where none does.</summary>
+    public static Picture? Take(Action<FrameHandler> decode)
     {
         Picture? picture = null;
-        try
-        {
-            pass.Take(output, (_, rgb, width, height) => picture = new Picture(rgb.ToArray(), width, height));
-        }
-        catch (VideoException)
-        {
-            picture = null;
-        }
-        finally
-        {
-            output.Dispose();   // the others' frames wait for no reader of this one's
-        }
+        decode((_, rgb, width, height) => picture = new Picture(rgb.ToArray(), width, height));
         return picture;
     }
 }

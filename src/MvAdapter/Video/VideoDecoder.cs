@@ -98,14 +98,44 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
     /// <exception cref="VideoException">It cannot be decoded.</exception>
     internal Picture DecodePicture(DecodingPass pass, CancellationToken cancellation)
     {
-        Picture? picture = null;
-        Run(pass, (_, rgb, width, height) => picture = new Picture(rgb.ToArray(), width, height), cancellation, out var complaint);
-        return picture ?? throw new VideoException(pass.Path, $"cannot be decoded: {complaint ?? "no picture in it"}");
+        string? complaint = null;
+        return Picture.Take(handler => Run(pass, handler, cancellation, out complaint)) ?? throw new VideoException(pass.Path, $"cannot be decoded: {complaint ?? "no picture in it"}");
     }
 
-    /// <summary>Starts one ffmpeg that goes several ways side by side, and writes the frames of each into a pipe.</summary>
-    internal MediaProcess Start(IReadOnlyList<DecodingPass> passes, CancellationToken cancellation) =>
-        new(options.Ffmpeg, passes.Count, pipes => Arguments(passes, pipes), passes.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence), cancellation);
+    /// <summary>Lets one ffmpeg go several ways side by side, and takes the frames of each from a pipe of its own.</summary>
+    /// <param name="passes">The ways.</param>
+    /// <param name="take">Takes what comes of a pass, by its place; called on several threads at once.</param>
+    /// <param name="cancellation">Ends the program.</param>
+    /// <returns>What was taken of each; null where it was refused as no frames.</returns>
+    internal T?[] TakeTogether<T>(IReadOnlyList<DecodingPass> passes, Func<int, MediaOutput, T?> take, CancellationToken cancellation)
+        where T : class
+    {
+        var taken = new T?[passes.Count];
+        using var process = new MediaProcess(options.Ffmpeg, passes.Count, pipes => Arguments(passes, pipes),
+            passes.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence), cancellation);
+        // Threads of their own: they block on pipes, and the pool's few are for work.
+        var readers = passes.Select((_, i) => Task.Factory.StartNew(() => Take(i), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
+        process.WaitForPipes();
+        Task.WhenAll(readers).GetAwaiter().GetResult();
+        cancellation.ThrowIfCancellationRequested();
+        return taken;
+
+        void Take(int i)
+        {
+            try
+            {
+                taken[i] = take(i, process.Pipes[i]);
+            }
+            catch (VideoException)
+            {
+                // Read by itself, it says what is wrong.
+            }
+            finally
+            {
+                process.Pipes[i].Dispose();   // the others' frames wait for no reader of this one's
+            }
+        }
+    }
 
     /// <summary>Hands over the frames of these numbers, ascending, in one pass; fewer where the video ends before.</summary>
     internal void Decode(string path, VideoInfo info, int[] numbers, FrameHandler handle, CancellationToken cancellation) =>

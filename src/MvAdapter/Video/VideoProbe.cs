@@ -18,8 +18,10 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         if (PictureSequence.Of(new VideoClip(path)) is { } pictures) return pictures.Info(options.PictureRate);
         RefuseNonFile(path);
         cancellation.ThrowIfCancellationRequested();
-        if (Pictures.Describe(path) is { } picture) return RefuseTooLarge(path, picture);
-        return MovHeader.Read(path) is { } info && (long)info.Width * info.Height <= options.MaxPixels ? info : ReadByFfprobe(path, cancellation);
+        if (MovHeader.Read(path) is { } info && (long)info.Width * info.Height <= options.MaxPixels) return info;
+        if (Pictures.Describe(path) is not { } picture) return ReadByFfprobe(path, cancellation);
+        RefuseTooLarge(path, picture.Width, picture.Height);
+        return picture;
     }
 
     /// <summary>The same from ffprobe alone.</summary>
@@ -33,6 +35,8 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
 
         int width = (int)Number(stream, "width"), height = (int)Number(stream, "height");
         if (width < 1 || height < 1) throw new VideoException(path, "its video stream has no picture size: damaged, or an unknown codec");
+        RefuseTooLarge(path, width, height);
+
         double average = Rate(stream, "avg_frame_rate"), nominal = Rate(stream, "r_frame_rate");
         // The nominal rate is what others count with, but in videos of varying rate it may be anything.
         var rate = average > 0 && Math.Abs(nominal / average - 1) > 0.1 ? average : nominal;
@@ -42,7 +46,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         var frames = FirstPositive(declared, Math.Round(duration * rate));
         if (frames == 0) frames = Count(path, "packets", options.Patience, cancellation);
 
-        return RefuseTooLarge(path, new VideoInfo
+        return new VideoInfo
         {
             Width = width,
             Height = height,
@@ -56,7 +60,7 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
             IsHdr = Text(stream, "color_transfer") is "smpte2084" or "arib-std-b67" && MapsTones(path, cancellation),
             IsYuv = Text(stream, "pix_fmt").StartsWith("yuv", StringComparison.Ordinal)
                 || Text(stream, "pix_fmt").StartsWith("nv", StringComparison.Ordinal),
-        });
+        };
     }
 
     // Not every ffmpeg is built with zimg.
@@ -73,8 +77,11 @@ internal sealed class VideoProbe(VideoDecoderOptions options)
         return maps;
     }
 
-    private VideoInfo RefuseTooLarge(string path, VideoInfo info) => (long)info.Width * info.Height <= options.MaxPixels ? info
-        : throw new VideoException(path, $"frames of {info.Width}x{info.Height} pixels are too large: at most {options.MaxPixels} pixels are read");
+    private void RefuseTooLarge(string path, int width, int height)
+    {
+        if ((long)width * height > options.MaxPixels)
+            throw new VideoException(path, $"frames of {width}x{height} pixels are too large: at most {options.MaxPixels} pixels are read");
+    }
 
     /// <summary>Decodes the whole stream and counts its frames.</summary>
     public int CountFrames(string path, VideoInfo info, CancellationToken cancellation) =>

@@ -139,7 +139,7 @@ public sealed class VideoReader
                         var group = source.Current;
                         ahead.Enqueue(new Prefetch<VideoFrames>((add, end) =>
                         {
-                            if (group.Count == 1 && PicturesOf(group[0])) foreach (var clip in group[0]) add(ReadOne(clip, end));
+                            if (group is [[var first, ..] pictures] && PictureSequence.Is(first)) foreach (var clip in pictures) add(ReadOne(clip, end));   // no pass goes over several
                             else if (group.Count == 1) parts.Read(group[0], add, end);
                             else ReadGroup([.. group.Select(static clips => clips[0])], add, end);
                         }, ClipsAhead, stop.Token));
@@ -155,9 +155,6 @@ public sealed class VideoReader
             stop.Cancel();   // all of them, before the first is waited for
             foreach (var rest in ahead) rest.Dispose();
         }
-
-        // Each picture is a file; there is no pass over all.
-        static bool PicturesOf(IReadOnlyList<VideoClip> clips) => clips.Count > 0 && (clips[0].Pictures is not null || Directory.Exists(clips[0].Path));
 
         VideoFrames ReadOne(VideoClip clip, CancellationToken end) => find(clip) ?? keep(Read(clip, end));
 

@@ -56,27 +56,15 @@ public sealed class ClipFormsTests : IDisposable
     [InlineData("""{"preprocess_cfg": {"resize_mode": "longest"}}""", "preprocess_cfg.resize_mode")]
     [InlineData("""{"model_cfg": {"quick_gelu": "yes"}}""", "model_cfg.quick_gelu")]
     [InlineData("""{"model_cfg": {"vision_cfg": {"head_width": 3}}}""", "heads do not divide")]
-    public void What_is_of_another_family_is_refused_by_the_name_of_the_field(string change, string named)
-    {
-        using (Write(ClipForm.OpenClip)) { }
-        var config = JsonNode.Parse(File.ReadAllText(folder.File("open_clip_config.json")))!.AsObject();
-        Merge(config, JsonNode.Parse(change)!.AsObject());
-        File.WriteAllText(folder.File("open_clip_config.json"), config.ToJsonString());
-        Assert.Contains(named, Assert.Throws<InvalidFileException>(() => ClipCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
-    }
+    public void What_is_of_another_family_is_refused_by_the_name_of_the_field(string change, string named) =>
+        RefusesChanged(ClipForm.OpenClip, "open_clip_config.json", change, named);
 
     [Theory]
     [InlineData("""{"model_type": "siglip"}""", "siglip")]
     [InlineData("""{"text_config": {"hidden_act": "quick_gelu"}}""", "differs between the towers")]
     [InlineData("""{"vision_config": {"hidden_act": "relu"}}""", "vision_config.hidden_act")]
-    public void So_it_is_in_Hugging_Faces_form(string change, string named)
-    {
-        using (Write(ClipForm.HuggingFace)) { }
-        var config = JsonNode.Parse(File.ReadAllText(folder.File("config.json")))!.AsObject();
-        Merge(config, JsonNode.Parse(change)!.AsObject());
-        File.WriteAllText(folder.File("config.json"), config.ToJsonString());
-        Assert.Contains(named, Assert.Throws<InvalidFileException>(() => ClipCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
-    }
+    public void So_it_is_in_Hugging_Faces_form(string change, string named) =>
+        RefusesChanged(ClipForm.HuggingFace, "config.json", change, named);
 
     [Fact]
     public void Nothing_is_guessed_of_weights_that_stand_alone()
@@ -109,6 +97,15 @@ public sealed class ClipFormsTests : IDisposable
         File.WriteAllText(folder.File("config.json"), "{\"model_type\": \"clip\"}");
         File.WriteAllText(folder.File("model.safetensors.index.json"), index);
         Assert.Contains(reason, Assert.Throws<InvalidFileException>(() => ClipCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
+    }
+
+    private void RefusesChanged(ClipForm form, string file, string change, string named)
+    {
+        using (Write(form)) { }
+        var config = JsonNode.Parse(File.ReadAllText(folder.File(file)))!.AsObject();
+        Merge(config, JsonNode.Parse(change)!.AsObject());
+        File.WriteAllText(folder.File(file), config.ToJsonString());
+        Assert.Contains(named, Assert.Throws<InvalidFileException>(() => ClipCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
 
     private ClipModel Write(ClipForm form)
