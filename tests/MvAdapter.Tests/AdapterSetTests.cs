@@ -142,7 +142,6 @@ public sealed class AdapterSetTests(TinyClip clip) : IClassFixture<TinyClip>, ID
 
     private static void AssertClose(float[] expected, float[] actual)
     {
-        Assert.Equal(expected.Length, actual.Length);
-        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], 1e-5f);
+        Rounding.AssertSame(expected, actual, Rounding.SumsOf(2));
     }
 }

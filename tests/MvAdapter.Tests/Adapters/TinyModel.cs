@@ -9,7 +9,8 @@ namespace MvAdapter.Tests.Adapters;
 /// <summary>A random CLIP small enough for every method, and a batch of three videos of four frames, one cut short.</summary>
 internal sealed class TinyModel : IDisposable
 {
-    public static readonly ClipConfig Config = new(32, 16, 4, 48, 3, 32, 3, 10, 40);
+    public const int Layers = 3;   // of each tower
+    public static readonly ClipConfig Config = new(32, 16, 4, 48, Layers, 32, Layers, 10, 40);
 
     public TinyModel(ActivationFunction activation = ActivationFunction.QuickGelu)
     {

@@ -8,7 +8,7 @@ namespace MvAdapter.Tests.Torch;
 [Collection(Alone.Name)]
 public sealed class FusedTests : IDisposable
 {
-    private const double Epsilon = 1.0 / (1 << 23);   // of float32
+    private const int SumsOfAttention = 4, SumsOfNormalization = 2;   // scores, exponents, their sum, values; mean, variance
     private readonly TensorScope scope = new();
     private readonly InferenceMode inference = new();
     private readonly Generator generator = new(0);
@@ -43,7 +43,7 @@ public sealed class FusedTests : IDisposable
         foreach (var mask in new[] { null, Causal(length), Keys(n, length) })
         {
             var (fused, plain) = Both(Block(width, heads), Tensor.RandN([n, length, width], generator), mask);
-            Assert.InRange(Distance(fused, plain), 0, 2e-5);
+            Rounding.AssertSame(plain, fused, Rounding.SumsOfBlock);
         }
     }
 
@@ -78,9 +78,9 @@ public sealed class FusedTests : IDisposable
             var (qkv, received) = (Tensor.RandN([n, length, 3 * width], generator), Tensor.RandN([n, length, width], generator));
             qkv.RequiresGrad = true;
             var (fused, plain) = (Fused.Attention(qkv, heads, mask), PlainAttention(qkv, heads, mask));
-            Assert.InRange(Distance(fused, plain), 0, 1e-5);
+            Rounding.AssertSame(plain, fused, SumsOfAttention);
             var gradients = new[] { fused, plain }.Select(result => Autograd.Gradient([(result * received).Sum()], [qkv])[0]!).ToList();
-            Assert.InRange(Distance(gradients[0], gradients[1]), 0, 5e-5);
+            Rounding.AssertSame(gradients[1], gradients[0], 3 * SumsOfAttention);
         }
     });
 
@@ -93,7 +93,7 @@ public sealed class FusedTests : IDisposable
         foreach (var mask in new[] { null, Infinite(30), Keys(2, 30) })
         {
             var mixed = Functional.ScaledDotProductAttention(parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2), mask);
-            Assert.InRange(Distance(mixed.Transpose(1, 2).Reshape(2, 30, 32), PlainAttention(qkv, 2, mask)), 0, 1e-5);
+            Rounding.AssertSame(PlainAttention(qkv, 2, mask), mixed.Transpose(1, 2).Reshape(2, 30, 32), SumsOfAttention);
         }
     }
 
@@ -125,8 +125,8 @@ public sealed class FusedTests : IDisposable
         var plainSum = x + delta;
         var plain = Functional.LayerNorm(plainSum, weight, bias, 1e-5);
         Assert.Equal(0, Distance(sum, plainSum));
-        Assert.InRange(Distance(normalized, plain), 0, 1e-5);
-        Assert.InRange(Distance(Fused.LayerNorm(plainSum, weight, bias, DType.Float32), plain), 0, 1e-5);
+        Rounding.AssertSame(plain, normalized, SumsOfNormalization);
+        Rounding.AssertSame(plain, Fused.LayerNorm(plainSum, weight, bias, DType.Float32), SumsOfNormalization);
         var rounded = Fused.LayerNorm(plainSum, weight, bias, DType.BFloat16);
         Assert.Equal(0, Distance(rounded.To(DType.Float32), Fused.LayerNorm(plainSum, weight, bias, DType.Float32).To(DType.BFloat16).To(DType.Float32)));
         var fusedGradients = Autograd.Gradient([(sum * toSum + normalized * toNormalized).Sum()], [x, delta, weight, bias]);
@@ -135,7 +135,7 @@ public sealed class FusedTests : IDisposable
         var halfGradients = Autograd.Gradient([(halfSum * toSum + half * toNormalized).Sum()], [x, delta, weight, bias]);
         var plainGradients = Autograd.Gradient([(plainSum * toSum + plain * toNormalized).Sum()], [x, delta, weight, bias]);
         foreach (var (ours, theirs) in fusedGradients.Zip(plainGradients))
-            Assert.InRange(Distance(ours!, theirs!), 0, 1e-4 * (1 + theirs!.Abs().Max().ToDouble()));
+            Rounding.AssertSame(theirs!, ours!, 3 * SumsOfNormalization);
         foreach (var (ours, theirs) in halfGradients.Zip(plainGradients))
             Assert.InRange(Distance(ours!, theirs!), 0, 0.01 * (1 + theirs!.Abs().Max().ToDouble()));
     });
@@ -182,7 +182,7 @@ public sealed class FusedTests : IDisposable
         // A bias's gradient sums n L rows of numbers about one. Rounded in another order such a sum errs by some epsilons of the root of
         // their number, even where it comes to nothing (keys), or of its own size. QuickGELU with 1.701 fails in every case.
         foreach (var (fused, plain) in Gradients(true).Zip(Gradients(false)))
-            Assert.InRange(Distance(fused, plain), 0, 32 * Epsilon * (Math.Sqrt(n * length) + plain.Abs().Max().ToDouble()));
+            Assert.InRange(Distance(fused, plain), 0, 32 * Rounding.Epsilon * (Math.Sqrt(n * length) + plain.Abs().Max().ToDouble()));
     });
 
     [Fact]
