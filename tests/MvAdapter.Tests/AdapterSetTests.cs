@@ -140,8 +140,6 @@ public sealed class AdapterSetTests(TinyClip clip) : IClassFixture<TinyClip>, ID
         Assert.DoesNotContain('\n', message);
     }
 
-    private static void AssertClose(float[] expected, float[] actual)
-    {
-        Rounding.AssertSame(expected, actual, Rounding.SumsOf(2));
-    }
+    private static void AssertClose(float[] expected, float[] actual) =>
+        Rounding.AssertSame(expected, actual, Rounding.SumsOf(TinyClip.Layers));
 }

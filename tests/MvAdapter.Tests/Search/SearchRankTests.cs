@@ -41,7 +41,7 @@ public sealed class SearchRankTests(TinyClip clip) : IDisposable
             var found = json.RootElement.EnumerateArray().Select(match => (Name: Path.GetFileName(match.GetProperty("path").GetString()!), Score: match.GetProperty("score").GetDouble())).ToList();
             var right = found.Single(match => match.Name == Path.GetFileName(row[2]));
             // A video and its reversal tie but for the last bits, which depend on what else is in a batch.
-            var tie = Rounding.Bound(1, Rounding.SumsOf(4));
+            var tie = Rounding.Bound(1, Rounding.SumsOf(4));   // the larger model has four blocks
             Assert.InRange(int.Parse(row[3], null), 1 + found.Count(match => match.Score > right.Score + tie), found.Count(match => match.Score >= right.Score - tie));
             Assert.Equal(double.Parse(row[5], null), found[0].Score, 4);
         }

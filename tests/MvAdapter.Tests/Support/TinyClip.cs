@@ -7,6 +7,9 @@ namespace MvAdapter.Tests.Support;
 /// <summary>A CLIP of random weights that takes no time to load, with its vocabulary beside it: a test's own model.</summary>
 public sealed class TinyClip : IDisposable
 {
+    /// <summary>The blocks of each tower.</summary>
+    public const int Layers = 2;
+
     private const int Merges = 40;
     private readonly TemporaryFolder folder = new();
 
@@ -15,7 +18,7 @@ public sealed class TinyClip : IDisposable
         string[] texts = ["a man is riding a bike", "a woman is talking", "the dog is running in the park"];
         BpeTrainer.Train(texts, Merges).Save(folder.Path);
         Tokenizer = ClipTokenizer.Load(folder.Path);
-        Config = new ClipConfig(32, 32, 8, 64, 2, 64, 2, 77, Tokenizer.VocabularySize);
+        Config = new ClipConfig(32, 32, 8, 64, Layers, 64, Layers, 77, Tokenizer.VocabularySize);
         using var model = ClipModel.CreateRandom(Config, 1);
         Write(model, Checkpoint);
         Video = Ffmpeg.Make(folder.File("video.mp4"), "testsrc=d=3:s=64x48:r=10", "-pix_fmt", "yuv420p");
