@@ -73,6 +73,19 @@ public sealed class PictureTests : IDisposable
         Assert.InRange(frames.Pixels.Average(value => value), 124, 132);   // a palette mixes its colours
     }
 
+    [Theory]
+    [InlineData(255, 200, 100, 50)]
+    [InlineData(128, 100, 50, 25)]
+    public void A_picture_for_print_has_its_colours(byte black, int red, int green, int blue)
+    {
+        CmykJpeg.Write(folder.File("print.jpg"), 200, 100, 50, black);
+        var frames = Read(folder.File("print.jpg"));
+        Assert.Null(frames.Error);
+        // Three roundings of the decoder: of the mean, of the product with black, of the turn through Y'CbCr.
+        Assert.All(frames.Pixels.Chunk(3), pixel => Assert.True(
+            Math.Abs(pixel[0] - red) <= 3 && Math.Abs(pixel[1] - green) <= 3 && Math.Abs(pixel[2] - blue) <= 3, string.Join(' ', pixel)));
+    }
+
     [Fact]
     public void A_picture_is_turned_as_its_camera_was_held()
     {
