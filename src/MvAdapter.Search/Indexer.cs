@@ -1,4 +1,3 @@
-using MvAdapter.Clip;
 using MvAdapter.Video;
 
 namespace MvAdapter.Search;

@@ -1,4 +1,3 @@
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Video;
 
@@ -79,7 +78,7 @@ public sealed class AdapterSet : IDisposable
     /// <param name="task">Its name.</param>
     /// <param name="other">What it takes. The CLIP, the vocabulary and where they run stay the set's.</param>
     /// <exception cref="MvAdapterException">The name is taken, or the file damaged or for another CLIP.</exception>
-    internal void Add(string task, ModelSource other)
+    public void Add(string task, ModelSource other)
     {
         lock (gate)
         {

@@ -1,4 +1,4 @@
-using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
 
 namespace MvAdapter;
 

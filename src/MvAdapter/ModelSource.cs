@@ -1,5 +1,5 @@
 using MvAdapter.Adapters;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
 using MvAdapter.Video;
 

@@ -1,4 +1,3 @@
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Torch;
 using MvAdapter.Video;
@@ -68,7 +67,7 @@ public sealed class VideoTextEncoder : IDisposable
         {
             // After the checkpoint: beside a file that is no CLIP there is no vocabulary either, and that would be the lesser news.
             var tokenizer = ClipTokenizer.Load(source.Vocabulary ?? ModelFiles.FindVocabulary(path, progress, cancellation));
-            CheckVocabulary(tokenizer, clip, source.Clip);
+            tokenizer.RefuseOther(clip.Config, source.Clip);
             return Over(clip, tokenizer, source, clip);
         }
         catch
@@ -162,13 +161,6 @@ public sealed class VideoTextEncoder : IDisposable
     public void Dispose()
     {
         foreach (var part in owned) part.Dispose();
-    }
-
-    /// <summary>Refuses a vocabulary of another CLIP.</summary>
-    internal static void CheckVocabulary(ClipTokenizer tokenizer, ClipModel clip, string name)
-    {
-        if (tokenizer.VocabularySize != clip.Config.VocabularySize)
-            throw new MvAdapterException($"the vocabulary has {tokenizer.VocabularySize} tokens, but {TextForMessage.Quote(name)} was trained with {clip.Config.VocabularySize}; name the right one by --vocabulary");
     }
 
     /// <summary>The tokens of a row up to and including end-of-text.</summary>

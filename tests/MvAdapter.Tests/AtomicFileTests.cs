@@ -1,3 +1,4 @@
+using MvAdapter.Files;
 using MvAdapter.Tests.Support;
 
 namespace MvAdapter.Tests;

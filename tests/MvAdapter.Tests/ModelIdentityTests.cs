@@ -2,10 +2,11 @@ using System.Diagnostics;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Adapters;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests;
 

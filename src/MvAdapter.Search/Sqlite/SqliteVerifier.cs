@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MvAdapter.Files;
 
 namespace MvAdapter.Search;
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using MvAdapter.Files;
 
 namespace MvAdapter.Server;
 

@@ -1,5 +1,5 @@
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 
 namespace MvAdapter.Adapters;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Adapters;

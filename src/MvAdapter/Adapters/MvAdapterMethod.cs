@@ -1,5 +1,5 @@
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Adapters;

@@ -1,4 +1,4 @@
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Adapters;

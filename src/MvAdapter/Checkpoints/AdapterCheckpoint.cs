@@ -1,8 +1,9 @@
 using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Torch;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>
 /// Reads and writes what a task trains, under the names of the published checkpoints: the method's own parameters and

@@ -1,7 +1,8 @@
 using System.Numerics.Tensors;
 using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>What packing did to one tensor.</summary>
 /// <param name="Name">The parameter.</param>

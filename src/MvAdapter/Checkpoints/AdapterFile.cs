@@ -1,6 +1,7 @@
 using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>What an adapter's file holds, whatever its form: unpacked tensors under the model's names.</summary>
 internal sealed record AdapterFile(

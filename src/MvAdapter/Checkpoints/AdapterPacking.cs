@@ -1,8 +1,9 @@
 using System.Numerics.Tensors;
+using MvAdapter.Checkpoints;
 using MvAdapter.Torch;
 using Tensor = MvAdapter.Torch.Tensor;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>What an adapter's tensors look like in a file of each precision.</summary>
 internal static class AdapterPacking

@@ -1,4 +1,4 @@
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>How the numbers of an adapter are stored, from the widest to the narrowest.</summary>
 public enum AdapterPrecision

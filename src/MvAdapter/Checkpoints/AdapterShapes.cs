@@ -1,8 +1,9 @@
 using System.Globalization;
 using MvAdapter.Adapters;
+using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>
 /// What the shapes of an adapter's tensors tell of its settings. Where a tied factor acts they do not tell: "down out"

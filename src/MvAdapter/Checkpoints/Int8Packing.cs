@@ -1,8 +1,9 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using MvAdapter.Checkpoints;
 using MvAdapter.Torch;
 
-namespace MvAdapter.Checkpoints;
+namespace MvAdapter;
 
 /// <summary>
 /// Matrices as whole numbers from -127 to 127 with a scale for each row, which is an output channel: value = number * scale.

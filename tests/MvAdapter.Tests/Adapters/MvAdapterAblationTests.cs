@@ -1,6 +1,6 @@
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 using MvAdapter.Training;

@@ -1,6 +1,6 @@
 using MvAdapter.Adapters;
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
 using MvAdapter.Training;
 

@@ -1,8 +1,9 @@
 using System.Text.Json.Nodes;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
-using MvAdapter.Layers;
+using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Support;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Checkpoints;
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using MvAdapter.Checkpoints;
+using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 
 namespace MvAdapter.Tests.Checkpoints;

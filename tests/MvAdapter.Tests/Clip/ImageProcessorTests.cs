@@ -1,5 +1,6 @@
 using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Clip;
 

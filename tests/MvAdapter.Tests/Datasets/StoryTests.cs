@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using MvAdapter.Datasets;
 using MvAdapter.Datasets.Shapes;
+using MvAdapter.Training;
 
 namespace MvAdapter.Tests.Datasets;
 

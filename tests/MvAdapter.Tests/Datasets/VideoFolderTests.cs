@@ -1,5 +1,6 @@
 using MvAdapter.Datasets;
 using MvAdapter.Tests.Support;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Datasets;
 

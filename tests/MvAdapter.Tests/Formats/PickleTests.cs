@@ -1,6 +1,6 @@
 using System.Numerics;
 using System.Text;
-using MvAdapter.Formats;
+using MvAdapter.Checkpoints;
 using MvAdapter.Tests.Support;
 
 namespace MvAdapter.Tests.Formats;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using MvAdapter.Clip;
 using MvAdapter.Search;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
@@ -150,9 +151,9 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
     private static string Copy(VideoIndex growing)
     {
         var path = growing.File("blue.safetensors");
-        using var clip = MvAdapter.Checkpoints.ClipCheckpoint.Load(growing.ZeroShot.Clip);
+        using var clip = MvAdapter.Clip.ClipCheckpoint.Load(growing.ZeroShot.Clip);
         using var model = RetrievalModel.Create(clip, MvAdapter.Adapters.Methods.Find("adaptformer").Create(clip.Config));
-        MvAdapter.Checkpoints.AdapterCheckpoint.Save(path, model);
+        MvAdapter.AdapterCheckpoint.Save(path, model);
         return path;
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Google.Protobuf;
+using MvAdapter.Files;
 using MvAdapter.Tests.Support;
 using MvAdapter.Training;
 

@@ -1,0 +1,70 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using MvAdapter.Video;
+
+namespace MvAdapter.Server;
+
+/// <summary>Videos that users send to search by: written to a file that is gone afterwards, decoded in a child process.</summary>
+internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) : IDisposable
+{
+    /// <summary>8K has fewer. What a frame may cost is multiplied by the decoder's own copies.</summary>
+    private const int MaxPixels = 1 << 25;
+
+    private readonly SemaphoreSlim places = new(options.MaxUploads);
+    private readonly VideoDecoder decoder = new(new VideoDecoderOptions { MaxPixels = MaxPixels, Patience = options.DecodeTimeout });
+
+    /// <summary>Receives a video and gives its frames to <paramref name="use"/>; the next one waits for the end of that.</summary>
+    /// <exception cref="OverloadException">Too many are being received or decoded.</exception>
+    /// <exception cref="VideoException">It cannot be decoded, or not in time.</exception>
+    public async Task<T> Read<T>(HttpContext context, VideoTextEncoder encoder, Func<VideoFrames, Task<T>> use)
+    {
+        if (!places.Wait(0, context.RequestAborted))
+            throw new OverloadException($"{options.MaxUploads} videos are being read already: try again in a moment");
+        var path = temporary.Next();
+        try
+        {
+            await Receive(context, path).ConfigureAwait(false);
+            return await use(await Decode(path, encoder, context.RequestAborted).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        finally
+        {
+            File.Delete(path);
+            places.Release();
+        }
+    }
+
+    public void Dispose() => places.Dispose();
+
+    private async Task Receive(HttpContext context, string path)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = options.MaxUploadBytes;
+        await using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0,
+            FileOptions.Asynchronous);
+        await context.Request.Body.CopyToAsync(file, context.RequestAborted).ConfigureAwait(false);
+        if (file.Length == 0) throw new UsageException("the request has no body: send the video's bytes");
+    }
+
+    private async Task<VideoFrames> Decode(string path, VideoTextEncoder encoder, CancellationToken cancellation)
+    {
+        const string name = "the video that was sent";
+        var reader = new VideoReader(encoder.Reader.Processor, encoder.Sampling, decoder);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(options.DecodeTimeout);
+        try
+        {
+            var frames = await Waiting.Run(() => reader.Read(new VideoClip(path), limit.Token)).ConfigureAwait(false);
+            return frames.Error is { } error ? throw new VideoException(name, WithoutPath(error.Message, path)) : frames;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new VideoException(name, $"takes longer than {options.DecodeTimeout.TotalSeconds:0} s to decode");
+        }
+    }
+
+    // Where the file lay is nobody's business.
+    private static string WithoutPath(string message, string path) => message
+        .Replace($"file:{path}: ", "", StringComparison.Ordinal)
+        .Replace($"{path}: ", "", StringComparison.Ordinal)
+        .Replace(path, "it", StringComparison.Ordinal);
+}
