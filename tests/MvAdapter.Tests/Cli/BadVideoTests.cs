@@ -48,8 +48,7 @@ public sealed class BadVideoTests(TinyClip clip) : IDisposable
     [Fact]
     public void Unusual_videos_are_embedded()
     {
-        var rotated = folder.File("rotated.mp4");
-        Ffmpeg.Run(["-i", clip.Video, "-c", "copy", "-metadata:s:v", "rotate=90", rotated]);
+        var rotated = Ffmpeg.Turn(clip.Video, folder.File("rotated.mp4"));
         string[] videos =
         [
             Ffmpeg.Make(folder.File("one frame.mp4"), "testsrc=s=64x48:r=10:d=0.1"),

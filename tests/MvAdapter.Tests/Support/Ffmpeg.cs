@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Support;
 
@@ -10,6 +11,16 @@ internal static class Ffmpeg
     {
         Run(["-f", "lavfi", "-i", source, .. output, "file:" + path]);
         return path;
+    }
+
+    /// <summary>Copies a video and says in its header that it is shown turned by a quarter; which way depends on ffmpeg's version.</summary>
+    public static string Turn(string plain, string turned)
+    {
+        // Version 6 has an option of its own for it and no longer takes the tag; version 5 has the tag alone.
+        var major = VideoDecoder.ProgramVersion("ffmpeg").TrimStart('n').Split('.')[0];
+        var hasOption = !int.TryParse(major, out var version) || version >= 6;
+        Run(hasOption ? ["-display_rotation:v:0", "90", "-i", plain, "-c", "copy", turned] : ["-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", turned]);
+        return turned;
     }
 
     /// <summary>Decodes a picture to RGB.</summary>

@@ -109,7 +109,7 @@ public sealed class MovHeaderTests : IDisposable
     public void A_turned_picture_and_a_cover_are_left_to_ffprobe()
     {
         var plain = Make("plain.mp4", "25", true);
-        Ffmpeg.Run(["-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", folder.File("turned.mp4")]);
+        Ffmpeg.Turn(plain, folder.File("turned.mp4"));
         Ffmpeg.Make(folder.File("cover.jpg"), "testsrc=s=64x48", "-frames:v", "1");
         Ffmpeg.Run(["-i", plain, "-i", folder.File("cover.jpg"), "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic", folder.File("cover.mp4")]);
         Assert.NotNull(MovHeader.Read(plain));

@@ -61,8 +61,7 @@ public sealed class VideoDecoderTests : IDisposable
     public void Applies_the_rotation_for_display()
     {
         var plain = Ffmpeg.Make(folder.File("plain.mp4"), Small, "-pix_fmt", "yuv420p");
-        var rotated = folder.File("rotated.mp4");
-        Ffmpeg.Run(["-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", rotated]);
+        var rotated = Ffmpeg.Turn(plain, folder.File("rotated.mp4"));
         var upright = Decode(plain, new FrameSampling()).Frames[0];
 
         var turned = Decode(rotated, new FrameSampling()).Frames[0];
