@@ -12,6 +12,9 @@
 #define MVT_API
 #endif
 
+// Changes with every change of a function below.
+#define MVT_ABI 1
+
 typedef struct mvt_tensor mvt_tensor;
 typedef struct mvt_operator mvt_operator;
 typedef struct mvt_generator mvt_generator;
@@ -79,6 +82,7 @@ MVT_API int mvt_autocast_enter(int64_t device_type, int64_t dtype, mvt_guard** o
 MVT_API void mvt_guard_release(mvt_guard* guard);
 
 // ---- runtime (runtime.cpp) ----
+MVT_API int mvt_abi(void);  // MVT_ABI: who calls compares it with the one it was written for
 MVT_API const char* mvt_version(void);  // "1.13.1"
 MVT_API int mvt_configuration(const char** build, const char** parallel);  // libtorch's own descriptions
 MVT_API int mvt_set_threads(int64_t threads);

@@ -14,6 +14,8 @@
 #include <cuda_runtime_api.h>
 #endif
 
+int mvt_abi(void) { return MVT_ABI; }
+
 const char* mvt_version(void) { return TORCH_VERSION; }
 
 int mvt_configuration(const char** build, const char** parallel) {

@@ -12,7 +12,7 @@ internal static class Program
     private static async Task<int> Main(string[] arguments)
     {
         // Not a RootCommand, whose name in the help would be the program's file and not what users type.
-        var root = new Command("./run", "Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
+        var root = new Command(ProgramName.Current, "Parameter-efficient video-text retrieval: one frozen CLIP and, per task, one small adapter.")
         {
             DemoCommand.Create(),
             EmbedCommand.Create(),
@@ -34,6 +34,7 @@ internal static class Program
             DoctorCommand.Create(),
         };
         foreach (var option in new Option[] { new HelpOption(), new VersionOption(), CommandRunner.Verbose }) root.Options.Add(option);
+        ProgramName.In(root);
         // Once, however often the pictures are read.
         var said = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
         Video.VideoDecoderOptions.Warn = line =>

@@ -32,6 +32,9 @@ public sealed record ServerOptions
     /// <summary>How long decoding a video that was sent, or a picture of a clip, may take.</summary>
     public TimeSpan DecodeTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>The program that fills an index, as answers and the page name it.</summary>
+    public string Program { get; init; } = "mvadapter";
+
     /// <summary>Whether the log is a line of JSON an event.</summary>
     public bool JsonLog { get; init; }
 
@@ -44,6 +47,6 @@ public sealed record ServerOptions
         if (MaxUploadBytes < 1) throw new UsageException("the largest upload must be at least a byte");
         if (ApiKeys is null && !IPAddress.IsLoopback(Address))
             throw new UsageException(
-                $"other machines can reach {Address}: make a key by \"./run keys FILE\" and give --api-keys FILE, or stay on 127.0.0.1");
+                $"other machines can reach {Address}: make a key by \"keys FILE\" and give --api-keys FILE, or stay on 127.0.0.1");
     }
 }

@@ -147,7 +147,7 @@ public sealed class VideoServer : IDisposable
         built.UseRouting();
         var tickets = keys is null ? null : new MediaTickets();
         if (keys is not null) built.UseMiddleware<KeyGuard>(keys, tickets!);
-        var collections = new Collections(store, models);
+        var collections = new Collections(store, models, options.Program);
         AddGauges(collections);
         new SearchEndpoints(store, collections, search, uploads, new ClipAddresses(tickets), options).Map(built);
         new ClipEndpoints(store, models, files, thumbnails).Map(built);

@@ -125,11 +125,11 @@ internal static class DemoCommand
         return path;
     }
 
-    // Beside the program's sources, from wherever it is called.
+    // Beside the program, or beside its sources, from wherever it is called.
     private static string FindBackbone()
     {
         for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
             if (Directory.Exists(Path.Combine(folder, Backbone))) return Path.Combine(folder, Backbone);
-        throw new MvAdapterException($"{Backbone} is missing: the demo runs from a clone of the repository, or make one with ./run pretrain --output {Backbone}");
+        throw new MvAdapterException($"{Backbone} is missing beside the program; make one with ./run pretrain --output {Backbone}");
     }
 }

@@ -36,6 +36,7 @@ internal static class ServeCommand
             if (parsed.GetValue(upload) is < 1 or > 1 << 20) throw new UsageException($"--max-upload must be from 1 to {1 << 20} MB");
             var options = new ServerOptions
             {
+                Program = ProgramName.Current,
                 Address = ParseAddress(parsed.GetValue(bind)!),
                 Port = parsed.GetValue(port),
                 ApiKeys = parsed.GetValue(keys),

@@ -11,7 +11,7 @@ internal static class ParseFault
         var command = parsed.CommandResult.Command;
         // A misspelt name says more than what is then missing because of it.
         var reason = parsed.UnmatchedTokens.Count > 0 ? Unknown(parsed.UnmatchedTokens[0], command) : parsed.Errors[0].Message;
-        var help = $"./run {string.Concat(Names(parsed.CommandResult).Select(name => name + " "))}--help";
+        var help = $"{ProgramName.Current} {string.Concat(Names(parsed.CommandResult).Select(name => name + " "))}--help";
         return $"{TextForMessage.Quote(string.Join(' ', reason.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))} (see {help})";
     }
 

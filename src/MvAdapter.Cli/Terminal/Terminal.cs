@@ -19,13 +19,13 @@ internal static class Terminal
     public static bool IsInteractive => !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
     /// <summary>One line of error.</summary>
-    public static void Error(string message) => System.Console.Error.WriteLine("error: " + message);
+    public static void Error(string message) => System.Console.Error.WriteLine("error: " + ProgramName.In(message));
 
     /// <summary>One line of warning.</summary>
-    public static void Warn(string message) => System.Console.Error.WriteLine("warning: " + message);
+    public static void Warn(string message) => System.Console.Error.WriteLine("warning: " + ProgramName.In(message));
 
     /// <summary>One line of information.</summary>
-    public static void Say(string message) => System.Console.Error.WriteLine(message);
+    public static void Say(string message) => System.Console.Error.WriteLine(ProgramName.In(message));
 
     /// <summary>Begins the progress of a work of so many parts.</summary>
     public static Progress Begin(string what, long total) => new(what, total, IsInteractive ? BarInterval : LineInterval);

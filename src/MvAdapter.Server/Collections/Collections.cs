@@ -3,7 +3,7 @@ using MvAdapter.Search;
 namespace MvAdapter.Server;
 
 /// <summary>What can be searched, and how much of it there is.</summary>
-internal sealed class Collections(ClipStore store, CollectionModels models)
+internal sealed class Collections(ClipStore store, CollectionModels models, string program)
 {
     private static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(5);
     private readonly Lock gate = new();
@@ -26,7 +26,7 @@ internal sealed class Collections(ClipStore store, CollectionModels models)
     }
 
     /// <summary>The command that fills the index.</summary>
-    public string HowToAdd => $"./run index add VIDEOS --clip CLIP --index {TextForMessage.Quote(store.Name)}";
+    public string HowToAdd => $"{program} index add VIDEOS --clip CLIP --index {TextForMessage.Quote(store.Name)}";
 
     /// <summary>The collections with their counts, which are some seconds old at most: counting reads the whole index.</summary>
     public IReadOnlyList<CollectionAnswer> Count()

@@ -87,9 +87,9 @@ public sealed class ApiKeys
             read.Add(text.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, { Length: 64 } hex] && hex.All(char.IsAsciiHexDigit)
                 ? Convert.FromHexString(hex)
                 : throw new InvalidFileException(path,
-                    $"line {i + 1} is not a name and 64 hexadecimal digits; add keys by \"./run keys\""));
+                    $"line {i + 1} is not a name and 64 hexadecimal digits; add keys by \"keys\""));
         }
-        return read.Count > 0 ? [.. read] : throw new InvalidFileException(path, "holds no key; add one by \"./run keys\"");
+        return read.Count > 0 ? [.. read] : throw new InvalidFileException(path, "holds no key; add one by \"keys\"");
     }
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));

@@ -28,7 +28,7 @@ internal sealed class IndexedFile(ClipStore store)
         // Size first: a pipe has none, and opening one would wait for its writer.
         if (!File.Exists(entry.Path))
             throw new NotFoundException(
-                $"{TextForMessage.Quote(entry.Path)} is not there any more; \"./run index prune\" takes it out of the index");
+                $"{TextForMessage.Quote(entry.Path)} is not there any more; \"index prune\" takes it out of the index");
         if (Size(entry.Path) != entry.Size) throw Changed(entry);
         var handle = Open(entry);
         try
@@ -64,5 +64,5 @@ internal sealed class IndexedFile(ClipStore store)
         new FileInfo(path) is var file && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : file.Length;
 
     private static InvalidFileException Changed(VideoEntry entry) =>
-        new(entry.Path, "is not the file that was indexed; \"./run index add\" takes it in again");
+        new(entry.Path, "is not the file that was indexed; \"index add\" takes it in again");
 }

@@ -8,28 +8,23 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "mvtorch";
 
-    // The library lies beside the program; MVADAPTER_NATIVE names another build (another libtorch).
+    /// <summary>What <c>MVT_ABI</c> of <c>native/mvtorch.h</c> is for these declarations.</summary>
+    private const int Abi = 1;
+
     static NativeMethods() =>
-        NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, path) =>
-            name == Library ? Load(assembly, path) : 0);
+        NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, _) =>
+            name == Library ? LoadedLibrary = Load(assembly) : 0);
 
     /// <summary>The library's own handle, through which symbols of what it is linked with can be found; 0 before the first call.</summary>
     internal static nint LoadedLibrary { get; private set; }
 
-    private static nint Load(Assembly assembly, DllImportSearchPath? path)
+    private static nint Load(Assembly assembly)
     {
         OpenBlasKernels.Choose();
-        try
-        {
-            return LoadedLibrary = Environment.GetEnvironmentVariable("MVADAPTER_NATIVE") is { Length: > 0 } file
-                ? NativeLibrary.Load(file)
-                : NativeLibrary.Load("libmvtorch.so", assembly, path);
-        }
-        catch (DllNotFoundException e)
-        {
-            throw new TorchException(
-                $"libmvtorch.so or the libtorch it needs cannot be loaded; run eng/setup to build it ({e.Message.Split('\n')[0].Trim()})", e);
-        }
+        var library = NativeVariants.Load(assembly);
+        var abi = NativeLibrary.TryGetExport(library, "mvt_abi", out var function) ? ((delegate* unmanaged<int>)function)() : 0;
+        return abi == Abi ? library
+            : throw new TorchException($"libmvtorch is of another version than MvAdapter.Torch (interface {abi}, not {Abi}): take both from one release, or run eng/setup");
     }
 
     [LibraryImport(Library)] internal static partial nint mvt_last_error();

@@ -2,7 +2,7 @@ using MvAdapter.Datasets;
 
 namespace MvAdapter.Training;
 
-/// <summary>What <c>./run demo</c> does: the built-in benchmark, small enough for some minutes on two cores.</summary>
+/// <summary>What <c>demo</c> does: the built-in benchmark, small enough for some minutes on two cores.</summary>
 public static class DemoRecipe
 {
     /// <summary>Steps of training.</summary>

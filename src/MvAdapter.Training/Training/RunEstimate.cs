@@ -31,7 +31,7 @@ internal sealed class RunEstimate(long steps, int batchSize, int accumulation)
         var peak = TorchRuntime.Memory(options.Device).Peak;
         say(FormattableString.Invariant($"{steps} steps of {batchSize * accumulation} videos, {each.TotalSeconds:0.00} s each: about {Text(time)} without evaluations, {peak / 1e9:0.0} GB of memory"));
         if (time > Long)
-            say($"that is long: {(options.Device.IsCpu ? "use a GPU (--device cuda), " : "")}{(options.Cache is null ? "prepare the frames once (./run prepare), " : "")}precision bf16, fewer epochs or steps, or a smaller backbone (ViT-B/32 is about 4 times faster than ViT-B/16). The run can be stopped and resumed at any time");
+            say($"that is long: {(options.Device.IsCpu ? "use a GPU (--device cuda), " : "")}{(options.Cache is null ? "prepare the frames once (\"prepare\"), " : "")}precision bf16, fewer epochs or steps, or a smaller backbone (ViT-B/32 is about 4 times faster than ViT-B/16). The run can be stopped and resumed at any time");
     }
 
     private static string Text(TimeSpan time) =>

@@ -11,7 +11,7 @@ public sealed record TrainerOptions
     /// <summary>Where the model runs.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
-    /// <summary>A folder of prepared frames (<c>./run prepare</c>); null to decode while training.</summary>
+    /// <summary>A folder of prepared frames (<c>prepare</c>); null to decode while training.</summary>
     public string? Cache { get; init; }
 
     /// <summary>Whether a single missing video is an error.</summary>

@@ -30,7 +30,7 @@ public sealed class FrameCache : IDisposable
         (Folder, Sampling, ImageSize, this.warn, this.resize) = (folder, sampling, imageSize, warn, resize);
         (keys, shards) = (new FrameCacheKeys(sampling, imageSize, resize), new FrameShards(folder));
         foreach (var record in index.Records.Values) records[record.Key] = record;
-        if (index.Damaged > 0) warn?.Invoke($"{TextForMessage.Quote(folder)}: {index.Damaged} entries of the frame cache are damaged; their videos are decoded again (./run prepare mends the cache)");
+        if (index.Damaged > 0) warn?.Invoke($"{TextForMessage.Quote(folder)}: {index.Damaged} entries of the frame cache are damaged; their videos are decoded again (\"prepare\" mends the cache)");
     }
 
     /// <summary>The folder.</summary>
@@ -61,7 +61,7 @@ public sealed class FrameCache : IDisposable
     public static FrameCache Open(string folder, FrameSampling sampling, int imageSize, Action<string>? warn = null, string resize = "") =>
         File.Exists(FrameIndex.PathOf(folder))
             ? new FrameCache(folder, sampling, imageSize, warn, resize)
-            : throw new InvalidFileException(folder, "is no frame cache; make one with ./run prepare");
+            : throw new InvalidFileException(folder, "is no frame cache; make one with \"prepare\"");
 
     /// <summary>Opens a cache, or begins one in a folder that is new or empty.</summary>
     /// <param name="folder">The folder; it is created when absent, and refused when it holds anything else.</param>
@@ -108,7 +108,7 @@ public sealed class FrameCache : IDisposable
             damaged[(record.Shard, record.Offset)] = true;
             // Once for each entry, however many threads find it damaged.
             if (records.TryRemove(new KeyValuePair<string, FrameRecord>(key, record)))
-                warn?.Invoke($"{e.Message}; {TextForMessage.Quote(clip.Path)} is decoded again (./run prepare --verify mends the cache)");
+                warn?.Invoke($"{e.Message}; {TextForMessage.Quote(clip.Path)} is decoded again (\"prepare --verify\" mends the cache)");
             return false;
         }
     }

@@ -149,7 +149,7 @@ public sealed class PageTests(VideoIndex index) : IClassFixture<VideoIndex>
         await browser.Show(390, 844);
         await browser.Go(running.Url);
         await browser.Until("document.querySelector('#notice code')");
-        Assert.Contains($"./run index add VIDEOS --clip CLIP --index {folder.File("empty.db")}", (await browser.Value("document.querySelector('#notice code').textContent")).GetString(), StringComparison.Ordinal);
+        Assert.Contains($"mvadapter index add VIDEOS --clip CLIP --index {folder.File("empty.db")}", (await browser.Value("document.querySelector('#notice code').textContent")).GetString(), StringComparison.Ordinal);
         await browser.Picture("empty-phone");
     }
 

@@ -239,7 +239,7 @@ public sealed class FrameCacheTests(FrameCacheVideos videos) : IClassFixture<Fra
     public void A_folder_without_a_cache_is_refused()
     {
         folder.Write("notes/mine.txt", "not a cache");
-        Assert.Contains("./run prepare", Assert.Throws<InvalidFileException>(() => FrameCache.Open(folder.File("absent"), Sampling, Size)).Message, StringComparison.Ordinal);
+        Assert.Contains("\"prepare\"", Assert.Throws<InvalidFileException>(() => FrameCache.Open(folder.File("absent"), Sampling, Size)).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidFileException>(() => FrameCache.Open(folder.File("notes"), Sampling, Size));
         Assert.Contains("holds other files", Assert.Throws<InvalidFileException>(() => FrameCache.OpenOrCreate(folder.File("notes"), Sampling, Size)).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidFileException>(() => FrameCache.OpenOrCreate(folder.File("notes/mine.txt"), Sampling, Size));
