@@ -72,7 +72,7 @@ internal static class DemoCommand
         }
         var index = Index(basis with { Seed = seeds[0] }, folder, device, cancellation);
         Console.WriteLine(ResultTable.From(outcomes.Select(outcome => outcome.Report), parameters).ToText());
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+        Console.WriteLine(ProgramName.In(string.Create(CultureInfo.InvariantCulture, $"""
             Order %: given a video, its own caption scores above that of the video played backwards. Averaging frames cannot
             tell the two apart, so it stays at 50 % whatever it learns.
 
@@ -82,7 +82,7 @@ internal static class DemoCommand
             Next, on your own videos (a CSV of video,caption):
               ./run train --clip hf:openai/clip-vit-base-patch16 --videos DIR --captions FILE.csv --lr 1e-4 --output adapter.safetensors
               ./run eval  --clip hf:openai/clip-vit-base-patch16 --videos DIR --captions FILE.csv --adapter adapter.safetensors
-            """));
+            """)));
         return ExitCode.Success;
     }
 

@@ -1,3 +1,4 @@
+using System.Reflection;
 using MvAdapter.Clip;
 using MvAdapter.Torch;
 using MvAdapter.Video;
@@ -43,7 +44,8 @@ internal sealed record MachineReport
         var blasFile = TorchRuntime.BlasFile;
         return new MachineReport
         {
-            Version = typeof(VideoTextEncoder).Assembly.GetName().Version!.ToString(3),
+            // Without the commit that follows a plus.
+            Version = typeof(VideoTextEncoder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0],
             Libtorch = TorchRuntime.Version,
             LibtorchBuild = BuildFacts(TorchRuntime.BuildDescription),
             Blas = BlasName(blasFile, TorchRuntime.BuildDescription),
