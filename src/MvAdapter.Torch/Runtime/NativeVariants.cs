@@ -56,14 +56,20 @@ internal static partial class NativeVariants
             ?? throw new TorchException($"LIBTORCH={libtorch} is libtorch {version}{(cuda ? " with CUDA" : "")}, for which the package holds no build ({Names(variants)}); "
                 + "make one with eng/pack --libtorch, or build with eng/setup and name it by MVADAPTER_NATIVE");
         Preload(libraries);
-        return LoadFile(variant.Path, $"libmvtorch for libtorch {version} cannot be loaded");
+        return Checked(LoadFile(variant.Path, $"libmvtorch for libtorch {version} cannot be loaded"), variant);
     }
 
     private static nint LoadAny(IReadOnlyList<NativeVariant> variants, IReadOnlyList<string> folders)
     {
-        if (folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, "libtorch_cpu.so"))) is { } packaged) Preload(packaged);
+        // What PyTorch publishes has one name whatever its version: it is taken from packages alone, never from wherever the system finds it.
+        if (folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, "libtorch_cpu.so"))) is { } packaged
+            && variants.FirstOrDefault(variant => variant.Distribution is null) is { } published)
+        {
+            Preload(packaged);
+            return Checked(LoadFile(published.Path, $"the build of libmvtorch for {published.Name} does not fit the one in {packaged}"), published);
+        }
         var complaints = new List<string>();
-        foreach (var variant in variants)
+        foreach (var variant in variants.Where(variant => variant.Distribution is not null))
         {
             try
             {
@@ -75,9 +81,19 @@ internal static partial class NativeVariants
             }
         }
         var glibc = complaints.FirstOrDefault(complaint => complaint.Contains("GLIBC", StringComparison.Ordinal));
-        throw new TorchException(glibc is not null && complaints.All(complaint => complaint.Contains("GLIBC", StringComparison.Ordinal))
+        throw new TorchException(glibc is not null && complaints.TrueForAll(complaint => complaint.Contains("GLIBC", StringComparison.Ordinal))
             ? $"this system is too old for every build of libmvtorch in the package {Package} ({glibc}); build it with eng/setup and name it by MVADAPTER_NATIVE"
-            : $"no libtorch for {Package} ({Names(variants)}) is on this machine: {Advice(variants)}set LIBTORCH to an unpacked one ({complaints[0]})");
+            : $"no libtorch for {Package} ({Names(variants)}) is on this machine: {Advice(variants)}set LIBTORCH to an unpacked one{(complaints.Count > 0 ? $" ({complaints[0]})" : "")}");
+    }
+
+    // libtorch tells the version that it was built as among its settings.
+    private static unsafe nint Checked(nint library, NativeVariant variant)
+    {
+        byte* build, parallel;
+        if (NativeLibrary.TryGetExport(library, "mvt_configuration", out var function) && ((delegate* unmanaged<byte**, byte**, int>)function)(&build, &parallel) == 0
+            && RuntimeVersion().Match(Marshal.PtrToStringUTF8((nint)build) ?? "") is { Success: true } match && match.Groups[1].Value != variant.Libtorch.ToString())
+            throw new TorchException($"the libtorch that is loaded is {match.Groups[1].Value}, and libmvtorch was built for {variant.Libtorch}: take packages of one version, or set LIBTORCH");
+        return library;
     }
 
     private static string Advice(IReadOnlyList<NativeVariant> variants)
@@ -128,6 +144,9 @@ internal static partial class NativeVariants
     private static string Names(IEnumerable<NativeVariant> variants) => string.Join(", ", variants.Select(variant => variant.Name));
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+    [GeneratedRegex(@"TORCH_VERSION=(\d+\.\d+)")]
+    private static partial Regex RuntimeVersion();
 
     [GeneratedRegex(@"^(\d+)\.(\d+)")]
     private static partial Regex BuildVersion();
