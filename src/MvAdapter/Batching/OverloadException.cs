@@ -1,4 +1,4 @@
-namespace MvAdapter.Server;
+namespace MvAdapter;
 
 /// <summary>There is more to do than the server takes on; whoever asks again in a moment may have better luck.</summary>
-internal sealed class OverloadException(string message) : MvAdapterException(message);
+public sealed class OverloadException(string message) : MvAdapterException(message);

@@ -1,6 +1,4 @@
-using MvAdapter.Server;
-
-namespace MvAdapter.Tests.Server;
+namespace MvAdapter.Tests.Batching;
 
 public sealed class BatchQueueTests
 {
@@ -46,5 +44,15 @@ public sealed class BatchQueueTests
         _ = queue.Ask(2, default);
         Assert.Equal(2, queue.Length);
         await Assert.ThrowsAsync<OverloadException>(() => queue.Ask(3, default));
+    }
+
+    [Fact]
+    public async Task A_closed_queue_leaves_nobody_waiting()
+    {
+        var queue = new BatchQueue<int, int>(capacity: 2, batchSize: 4);
+        var waiting = queue.Ask(1, default);
+        queue.Close();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => queue.Ask(2, default));
     }
 }

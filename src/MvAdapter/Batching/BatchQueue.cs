@@ -1,16 +1,19 @@
 using System.Threading.Channels;
 
-namespace MvAdapter.Server;
+namespace MvAdapter;
 
 /// <summary>
 /// Requests of many users, worked off by one thread in batches. It takes what is waiting and waits for no more: alone, a
 /// request is answered at once; under load, batches grow by themselves.
 /// </summary>
+/// <typeparam name="TInput">What is asked.</typeparam>
+/// <typeparam name="TOutput">The answer.</typeparam>
 /// <param name="capacity">The most requests that wait.</param>
 /// <param name="batchSize">The most that are worked off together.</param>
-internal sealed class BatchQueue<TInput, TOutput>(int capacity, int batchSize)
+public sealed class BatchQueue<TInput, TOutput>(int capacity, int batchSize)
 {
     private readonly Channel<Job> jobs = Channel.CreateBounded<Job>(new BoundedChannelOptions(capacity) { SingleReader = true });
+    private volatile bool closed;
 
     /// <summary>The number of requests that wait.</summary>
     public int Length => jobs.Reader.Count;
@@ -20,17 +23,29 @@ internal sealed class BatchQueue<TInput, TOutput>(int capacity, int batchSize)
 
     /// <summary>Waits in the queue, and gives the answer.</summary>
     /// <exception cref="OverloadException">The queue is full.</exception>
+    /// <exception cref="ObjectDisposedException">The queue is closed.</exception>
     public async Task<TOutput> Ask(TInput input, CancellationToken cancellation)
     {
         var job = new Job(input, cancellation);
-        if (!jobs.Writer.TryWrite(job)) throw new OverloadException($"{capacity} queries are waiting already: try again in a moment");
+        if (!jobs.Writer.TryWrite(job)) throw closed ? Closed() : new OverloadException($"{capacity} queries are waiting already: try again in a moment");
         return await job.Answer.WaitAsync(cancellation).ConfigureAwait(false);
     }
+
+    /// <summary>Takes no more requests; those that nobody will work off any more fail. To be called when <see cref="Run"/> has ended.</summary>
+    public void Close()
+    {
+        closed = true;
+        jobs.Writer.TryComplete();
+        while (jobs.Reader.TryRead(out var job)) job.Fail(Closed());
+    }
+
+    private static ObjectDisposedException Closed() => new("the queue");
 
     /// <summary>
     /// Works on the calling thread until it is cancelled. Of what is waiting, requests with the same key are worked off
     /// together; what the work throws is the answer to those of that key.
     /// </summary>
+    /// <exception cref="OperationCanceledException">It was cancelled, which is how it ends.</exception>
     public void Run<TKey>(Func<TInput, TKey> keyOf, Action<TKey, IReadOnlyList<Job>> work, CancellationToken cancellation)
     {
         var batch = new List<Job>(batchSize);
@@ -58,7 +73,7 @@ internal sealed class BatchQueue<TInput, TOutput>(int capacity, int batchSize)
     }
 
     /// <summary>A request and its answer.</summary>
-    internal sealed class Job(TInput input, CancellationToken cancellation)
+    public sealed class Job(TInput input, CancellationToken cancellation)
     {
         private readonly TaskCompletionSource<TOutput> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
