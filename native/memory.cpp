@@ -3,7 +3,9 @@
 // them in a heap full of holes (a gigabyte in a step of training). So a large piece that is freed waits for the next of its size.
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
+#ifdef __linux__
 #include <sys/mman.h>
+#endif
 
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +19,7 @@
 #include <malloc.h>
 #endif
 
+#ifdef __linux__   // elsewhere libtorch keeps its own
 namespace {
 
 constexpr size_t alignment = 64;        // what vector units want; also the room of a Header before the memory that is given out
@@ -133,12 +136,15 @@ __attribute__((constructor)) void serve() {
 #endif
 
 }  // namespace
+#endif
 
 void mvt_trim_memory(void) {
 #ifdef MVTORCH_ONEDNN
   mvt::drop_held_weights();
 #endif
+#ifdef __linux__
   kept().clear();
+#endif
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

@@ -6,8 +6,13 @@
 #pragma once
 #include <stdint.h>
 
+#ifdef _WIN32
+#define MVT_EXPORT __declspec(dllexport)
+#else
+#define MVT_EXPORT __attribute__((visibility("default")))
+#endif
 #ifdef __cplusplus
-#define MVT_API extern "C" __attribute__((visibility("default")))
+#define MVT_API extern "C" MVT_EXPORT
 #else
 #define MVT_API
 #endif

@@ -84,7 +84,7 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
         for (var repeat = -1; repeat < repeats; repeat++)   // the first one fills the system's cache of files
         {
             var alone = BenchCommand.Clock(() => Parallel.ForEach(commands, new ParallelOptions { MaxDegreeOfParallelism = VideoReader.DefaultParallelism, CancellationToken = cancellation },
-                arguments => Run([.. arguments.SkipLast(1), "-y", "/dev/null"], cancellation)));
+                arguments => Run([.. arguments.SkipLast(1), "-y", OperatingSystem.IsWindows() ? "NUL" : "/dev/null"], cancellation)));
             var read = BenchCommand.Clock(() => frames = reader.Read(clips, cancellation).Sum(video => video.Error is { } error ? throw error : video.FrameCount));
             if (repeat < 0) continue;
             bare.Add(alone);

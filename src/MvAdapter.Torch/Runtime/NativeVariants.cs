@@ -12,6 +12,7 @@ namespace MvAdapter.Torch;
 internal static partial class NativeVariants
 {
     private const string Package = "MvAdapter.Runtime.linux-x64";
+    private static readonly string OwnName = OperatingSystem.IsWindows() ? "mvtorch.dll" : OperatingSystem.IsMacOS() ? "libmvtorch.dylib" : "libmvtorch.so";
 
     /// <summary>Loads the build that this machine can use.</summary>
     /// <exception cref="TorchException">There is none; the line says what to install or to set.</exception>
@@ -19,8 +20,8 @@ internal static partial class NativeVariants
     {
         if (Variable("MVADAPTER_NATIVE") is { } file) return LoadFile(file, $"MVADAPTER_NATIVE names {file}, which cannot be loaded");
         var folders = Folders(assembly);
-        if (folders.Select(folder => Path.Combine(folder, "libmvtorch.so")).FirstOrDefault(File.Exists) is { } own)
-            return LoadFile(own, "libmvtorch.so or the libtorch it needs cannot be loaded; run eng/setup to build it");
+        if (folders.Select(folder => Path.Combine(folder, OwnName)).FirstOrDefault(File.Exists) is { } own)
+            return LoadFile(own, $"{OwnName} or the libtorch it needs cannot be loaded; run eng/setup to build it");
         RefuseOtherMachines();
         var variants = Find(folders);
         if (variants.Count == 0)

@@ -116,6 +116,7 @@ public sealed class VideoDecoder(VideoDecoderOptions? options = null)
         where T : class
     {
         var taken = new T?[passes.Count];
+        if (!OperatingSystem.IsLinux()) return taken;   // pipes are handed on by their paths in /proc; elsewhere each is read by itself
         using var process = new MediaProcess(options.Ffmpeg, passes.Count, pipes => Arguments(passes, pipes),
             passes.Aggregate(options.Patience, static (sum, pass) => sum + pass.Silence), cancellation);
         // Threads of their own: they block on pipes, and the pool's few are for work.
