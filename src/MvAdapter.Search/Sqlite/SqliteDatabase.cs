@@ -1,77 +1,107 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace MvAdapter.Search;
 
-/// <summary>A connection to a SQLite file through the system's library: prepared statements, transactions, clear errors.</summary>
+/// <summary>A connection to a SQLite file: commands that stay prepared, transactions, one line for each error.</summary>
 internal sealed class SqliteDatabase : IDisposable
 {
     /// <summary>How long to wait for another process's transaction; each is one video's, or a checkpoint's.</summary>
-    private const int BusyMilliseconds = 30_000;
+    private const int BusySeconds = 30;
 
-    private static readonly Lazy<bool> Library = new(UseSystemLibrary);
-    private readonly Dictionary<string, SqliteStatement> statements = new(StringComparer.Ordinal);
-    private readonly sqlite3 handle;
+    private readonly Dictionary<string, SqliteCommand> commands = new(StringComparer.Ordinal);
+    private readonly SqliteConnection connection;
 
-    private SqliteDatabase(string path, sqlite3 handle) => (Path, this.handle) = (path, handle);
+    private SqliteDatabase(string path, SqliteConnection connection) => (Path, this.connection) = (path, connection);
 
     /// <summary>The file, as the caller named it.</summary>
     public string Path { get; }
 
     public static SqliteDatabase Open(string path, StoreAccess access)
     {
-        _ = Library.Value;
         var full = System.IO.Path.GetFullPath(path);
         // For reading too: a file that cannot be written is then opened for reading, and others leave no log file behind.
-        var database = Open(path, full, raw.SQLITE_OPEN_READWRITE | (access == StoreAccess.Create ? raw.SQLITE_OPEN_CREATE : 0));
+        var database = Open(path, full, access == StoreAccess.Create ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite);
         if (access != StoreAccess.Read) return database;
-        // SQLite cannot read beside writers where it may not put its log's index. A finished file it can: nobody writes there.
-        var code = raw.sqlite3_exec(database.handle, "PRAGMA query_only = ON; PRAGMA schema_version");
-        if (code != raw.SQLITE_CANTOPEN || File.Exists(full + "-wal")) return database;
-        database.Dispose();
-        return Open(path, $"file:{Uri.EscapeDataString(full)}?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI);
-    }
-
-    private static SqliteDatabase Open(string path, string address, int flags)
-    {
-        var code = raw.sqlite3_open_v2(address, out var handle, flags, null);
-        var database = new SqliteDatabase(path, handle);
-        if (code == raw.SQLITE_OK)
+        try
         {
-            raw.sqlite3_busy_timeout(handle, BusyMilliseconds);
+            database.Execute("PRAGMA query_only = ON; PRAGMA schema_version");
             return database;
         }
-        using (database) throw database.Fault(code);
+        catch (InvalidFileException e) when (e.InnerException is SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN } && !File.Exists(full + "-wal"))
+        {
+            // SQLite cannot read beside writers where it may not put its log's index. A finished file it can: nobody writes there.
+            database.Dispose();
+            return Open(path, $"file:{Uri.EscapeDataString(full)}?immutable=1", SqliteOpenMode.ReadOnly);
+        }
+        catch (MvAdapterException)
+        {
+            // What is wrong with the file is told when it is first read.
+            return database;
+        }
+    }
+
+    private static SqliteDatabase Open(string path, string source, SqliteOpenMode mode)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = source, Mode = mode, Pooling = false, DefaultTimeout = BusySeconds }.ToString());
+        var database = new SqliteDatabase(path, connection);
+        try
+        {
+            connection.Open();
+            return database;
+        }
+        catch (SqliteException e)
+        {
+            database.Dispose();
+            throw database.Fault(e);
+        }
     }
 
     /// <summary>Runs statements that take and give nothing.</summary>
-    public void Execute(string sql) => Check(raw.sqlite3_exec(handle, sql));
-
-    /// <summary>Prepares a statement, or takes the one prepared before, and binds its values; disposing it gives it back.</summary>
-    public SqliteStatement Query(string sql, params ReadOnlySpan<object?> values)
+    public void Execute(string sql)
     {
-        if (!statements.Remove(sql, out var statement))
+        try
         {
-            Check(raw.sqlite3_prepare_v2(handle, sql, out var prepared));
-            statement = new SqliteStatement(this, sql, prepared);
+            using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
         }
-        statement.Bind(values);
-        return statement;
+        catch (SqliteException e)
+        {
+            throw Fault(e);
+        }
     }
 
-    /// <summary>Runs a statement to its end.</summary>
+    /// <summary>Runs a command that takes the values where it has question marks, prepared now or before; disposing it gives it back.</summary>
+    public SqliteRows Query(string sql, params ReadOnlySpan<object?> values)
+    {
+        if (!commands.Remove(sql, out var command)) command = Prepare(sql, values.Length);
+        for (var i = 0; i < values.Length; i++) Bind(command.Parameters[i], values[i]);
+        try
+        {
+            return new SqliteRows(this, sql, command, command.ExecuteReader());
+        }
+        catch (SqliteException e)
+        {
+            GiveBack(sql, command);
+            throw Fault(e);
+        }
+    }
+
+    /// <summary>Runs a command to its end.</summary>
     public void Run(string sql, params ReadOnlySpan<object?> values)
     {
-        using var statement = Query(sql, values);
-        while (statement.Next()) { }
+        using var rows = Query(sql, values);
+        while (rows.Next()) { }
     }
 
-    /// <summary>The number that a statement gives in its first row; null when it gives none.</summary>
+    /// <summary>The number that a command gives in its first row; null when it gives none.</summary>
     public long? Number(string sql, params ReadOnlySpan<object?> values)
     {
-        using var statement = Query(sql, values);
-        return statement.Next() && !statement.IsNull(0) ? statement.Long(0) : null;
+        using var rows = Query(sql, values);
+        return rows.Next() && !rows.IsNull(0) ? rows.Long(0) : null;
     }
 
     /// <summary>Does all of the work or nothing of it; a writer keeps other writers out from the start.</summary>
@@ -87,115 +117,107 @@ internal sealed class SqliteDatabase : IDisposable
         catch
         {
             // After some errors SQLite has rolled back already.
-            if (raw.sqlite3_get_autocommit(handle) == 0) Execute("ROLLBACK");
+            if (raw.sqlite3_get_autocommit(connection.Handle) == 0) Execute("ROLLBACK");
             throw;
         }
     }
 
-    /// <summary>The number of rows that the last statement changed.</summary>
-    public int Changes => raw.sqlite3_changes(handle);
+    /// <summary>The number of rows that the last command changed.</summary>
+    public int Changes => raw.sqlite3_changes(connection.Handle);
 
     public void Dispose()
     {
-        foreach (var statement in statements.Values) statement.Close();
-        statements.Clear();
-        handle.Dispose();
+        foreach (var command in commands.Values) command.Dispose();
+        commands.Clear();
+        connection.Dispose();
     }
 
-    /// <summary>Keeps a statement for the next time.</summary>
-    internal void GiveBack(SqliteStatement statement)
+    /// <summary>Keeps a command for the next time.</summary>
+    internal void GiveBack(string sql, SqliteCommand command)
     {
-        if (!statements.TryAdd(statement.Sql, statement)) statement.Close();
+        if (!commands.TryAdd(sql, command)) command.Dispose();
     }
 
-    internal void Check(int code)
-    {
-        if (code is not (raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE)) throw Fault(code);
-    }
-
-    internal MvAdapterException Fault(int code) => new InvalidFileException(Path, (code & 0xff) switch
+    internal MvAdapterException Fault(SqliteException e) => new InvalidFileException(Path, e.SqliteErrorCode switch
     {
         raw.SQLITE_NOTADB => "is no index: not a SQLite file",
-        raw.SQLITE_CORRUPT => "is damaged; see \"index verify\", or make it anew with \"index add\"",
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED =>
-            $"is locked by another process for more than {BusyMilliseconds / 1000} s; try again when that has ended",
+        raw.SQLITE_CORRUPT => SqliteRows.DamagedText,
+        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => $"is locked by another process for more than {BusySeconds} s; try again when that has ended",
         raw.SQLITE_READONLY => "cannot be written: the file or its folder is read-only",
         raw.SQLITE_CANTOPEN => "cannot be opened; see that it and its folder may be read and written",
         raw.SQLITE_FULL => "cannot be written: the disk is full",
-        raw.SQLITE_IOERR => $"cannot be read or written ({Message()})",
-        _ => $"the index gives an error ({Message()})",
-    });
+        raw.SQLITE_IOERR => $"cannot be read or written ({Message(e)})",
+        _ => $"the index gives an error ({Message(e)})",
+    }, e);
 
-    private string Message() => TextForMessage.Quote(raw.sqlite3_errmsg(handle).utf8_to_string(), 200);
+    private static string Message(SqliteException e) => TextForMessage.Quote(e.Message, 200);
 
-    // The provider asks for the library that is bundled with its package's companions; the system's gets security updates.
-    private static bool UseSystemLibrary()
+    // Parameters want names; question marks without a number become ?1, ?2 and so on.
+    private SqliteCommand Prepare(string sql, int count)
     {
-        NativeLibrary.SetDllImportResolver(typeof(SQLite3Provider_e_sqlite3).Assembly, (name, assembly, search) =>
-            name == "e_sqlite3" ? Load(assembly, search) : IntPtr.Zero);
-        raw.SetProvider(new SQLite3Provider_e_sqlite3());
-        return true;
+        var numbered = new StringBuilder();
+        var next = 0;
+        foreach (var (i, c) in sql.Index())
+        {
+            numbered.Append(c);
+            if (c == '?' && !(i + 1 < sql.Length && char.IsAsciiDigit(sql[i + 1]))) numbered.Append(++next);
+        }
+        var command = connection.CreateCommand();
+        command.CommandText = numbered.ToString();
+        for (var i = 1; i <= count; i++) command.Parameters.Add(new SqliteParameter { ParameterName = $"?{i}" });
+        return command;
     }
 
-    private static IntPtr Load(Assembly assembly, DllImportSearchPath? search) =>
-        NativeLibrary.TryLoad("libsqlite3.so.0", assembly, search, out var library) ? library
-        : throw new MvAdapterException("the library libsqlite3.so.0 was not found: install it with \"apt-get install libsqlite3-0\"");
+    private static void Bind(SqliteParameter parameter, object? value) => (parameter.SqliteType, parameter.Value, parameter.Size) = value switch
+    {
+        null => (SqliteType.Text, DBNull.Value, 0),
+        long or int => (SqliteType.Integer, value, 0),
+        double => (SqliteType.Real, value, 0),
+        string text => (SqliteType.Text, text, text.Length),
+        ReadOnlyMemory<float> floats => (SqliteType.Blob, MemoryMarshal.AsBytes(floats.Span).ToArray(), floats.Length * sizeof(float)),
+        _ => throw new ArgumentException($"a {value.GetType()} cannot be stored", nameof(value)),
+    };
 }
 
-/// <summary>A prepared statement with its values: its rows one after another.</summary>
-internal sealed class SqliteStatement(SqliteDatabase database, string sql, sqlite3_stmt handle) : IDisposable
+/// <summary>What a command gives: its rows one after another.</summary>
+internal sealed class SqliteRows(SqliteDatabase database, string sql, SqliteCommand command, SqliteDataReader reader) : IDisposable
 {
-    public string Sql => sql;
+    public const string DamagedText = "is damaged; see \"index verify\", or make it anew with \"index add\"";
 
     /// <summary>Goes to the next row; false after the last.</summary>
     public bool Next()
     {
-        var code = raw.sqlite3_step(handle);
-        database.Check(code);
-        return code == raw.SQLITE_ROW;
+        try
+        {
+            return reader.Read();
+        }
+        catch (SqliteException e)
+        {
+            throw database.Fault(e);
+        }
     }
 
-    public bool IsNull(int column) => raw.sqlite3_column_type(handle, column) == raw.SQLITE_NULL;
+    public bool IsNull(int column) => reader.IsDBNull(column);
 
-    public long Long(int column) => raw.sqlite3_column_int64(handle, column);
+    // By SQLite's own rules for a value of another type, which a damaged file may have.
+    public long Long(int column) => raw.sqlite3_column_int64(reader.Handle, column);
 
-    public double Double(int column) => raw.sqlite3_column_double(handle, column);
+    public double Double(int column) => raw.sqlite3_column_double(reader.Handle, column);
 
-    public string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
+    public string Text(int column) => raw.sqlite3_column_text(reader.Handle, column).utf8_to_string() ?? "";
 
     public string? TextOrNull(int column) => IsNull(column) ? null : Text(column);
 
     /// <summary>Says that what a row holds cannot be.</summary>
-    public MvAdapterException Damaged() => database.Fault(raw.SQLITE_CORRUPT);
+    public MvAdapterException Damaged() => new InvalidFileException(database.Path, DamagedText);
 
-    /// <summary>The numbers of a blob; valid until the next row.</summary>
-    public ReadOnlySpan<float> Floats(int column) => MemoryMarshal.Cast<byte, float>(raw.sqlite3_column_blob(handle, column));
+    /// <summary>The numbers of a blob, where they lie in SQLite's memory; valid until the next row.</summary>
+    public ReadOnlySpan<float> Floats(int column) => MemoryMarshal.Cast<byte, float>(raw.sqlite3_column_blob(reader.Handle, column));
 
-    public void Bind(ReadOnlySpan<object?> values)
-    {
-        for (var i = 0; i < values.Length; i++)
-        {
-            database.Check(values[i] switch
-            {
-                null => raw.sqlite3_bind_null(handle, i + 1),
-                long value => raw.sqlite3_bind_int64(handle, i + 1, value),
-                int value => raw.sqlite3_bind_int64(handle, i + 1, value),
-                double value => raw.sqlite3_bind_double(handle, i + 1, value),
-                string value => raw.sqlite3_bind_text(handle, i + 1, value),
-                ReadOnlyMemory<float> value => raw.sqlite3_bind_blob(handle, i + 1, MemoryMarshal.AsBytes(value.Span)),
-                _ => throw new ArgumentException($"a {values[i]!.GetType()} cannot be stored", nameof(values)),
-            });
-        }
-    }
-
-    /// <summary>Gives it back to the database, for the next time.</summary>
+    /// <summary>Gives the command back to the database, for the next time.</summary>
     public void Dispose()
     {
-        // Its error, if any, was told by the step that had it.
-        _ = raw.sqlite3_reset(handle);
-        _ = raw.sqlite3_clear_bindings(handle);
-        database.GiveBack(this);
+        reader.Dispose();
+        database.GiveBack(sql, command);
     }
-
-    public void Close() => handle.Dispose();
 }

@@ -265,7 +265,7 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <summary>A video's columns in the order of <see cref="VideoColumns"/>.</summary>
-    internal static VideoEntry ReadEntry(SqliteStatement rows, int first)
+    internal static VideoEntry ReadEntry(SqliteRows rows, int first)
     {
         try
         {
