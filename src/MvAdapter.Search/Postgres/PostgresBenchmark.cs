@@ -102,8 +102,7 @@ public sealed class PostgresBenchmark
                     SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END
                     FROM generate_series($2::int, $3::int - 1) i RETURNING id
                     """, row => row.GetInt64(0), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
-                session.Copy($"COPY {PostgresStore.Table(collection)} ({ClipCopy.Columns}) FROM STDIN (FORMAT BINARY)",
-                    ClipCopy.Write(collection.Id, Enumerable.Range(0, values.Count).Select(i => (ids[i / ClipsPerVideo], Span(i % ClipsPerVideo), values[i]))));
+                session.CopyClips(collection, Enumerable.Range(0, values.Count).Select(i => (ids[i / ClipsPerVideo], Span(i % ClipsPerVideo), values[i])));
                 return true;
             }, cancellation);
             clock.Stop();

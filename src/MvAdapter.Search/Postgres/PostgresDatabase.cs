@@ -17,6 +17,7 @@ internal sealed class PostgresDatabase : IDisposable
     {
         Name = address.Name;
         var builder = new NpgsqlDataSourceBuilder(address.Connection.ConnectionString);
+        builder.UseVector();
         source = address.Connection.Host!.Contains(',', StringComparison.Ordinal)
             ? builder.BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary)
             : builder.Build();

@@ -54,7 +54,8 @@ internal static class PostgresSchema
         var version = database.Run(session => Check(database, session));
         if (version == Migrations.Length)
         {
-            database.Run(session => CheckVector(database, session));
+            // Types were learnt when the first connection was made, maybe before another process had added the extension.
+            database.Run(session => { CheckVector(database, session); session.ReloadTypes(); return true; });
             return;
         }
         if (version == 0 && access != StoreAccess.Create)
@@ -75,6 +76,7 @@ internal static class PostgresSchema
             for (; next < Migrations.Length; next++) session.Execute(Migrations[next]);
             return session.Execute("UPDATE mvadapter.version SET number = $1", Migrations.Length);
         });
+        database.Run(session => { session.ReloadTypes(); return true; });
     }
 
     private static int Check(PostgresDatabase database, PostgresSession session)

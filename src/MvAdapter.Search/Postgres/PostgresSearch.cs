@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Pgvector;
 
 namespace MvAdapter.Search;
 
@@ -55,17 +56,17 @@ internal sealed class PostgresSearch(PostgresDatabase database, ClipCollection c
 
     private List<ClipMatch> Nearest(PostgresSession session, ReadOnlyMemory<float> query, int count, ClipFilter? filter, bool exact)
     {
-        var values = new List<object?> { query.ToArray(), count };
+        var values = new List<object?> { new Vector(query), count };
         var conditions = PostgresFilter.Conditions(filter, values);
         var width = collection.Model.Width;
-        var order = exact ? $"c.vector <#> $1::real[]::vector({width}), c.id" : $"c.vector::halfvec({width}) <#> $1::real[]::halfvec({width})";
+        var order = exact ? "c.vector <#> $1, c.id" : $"c.vector::halfvec({width}) <#> $1::halfvec({width})";
         return session.Rows($"""
             WITH near AS MATERIALIZED (
                 SELECT c.id, c.video, c.start, c."end", c.vector
                 FROM {PostgresStore.Table(collection)} c{(conditions.Length > 0 ? " JOIN mvadapter.videos v ON v.id = c.video" : "")}
                 WHERE true{conditions} ORDER BY {order} LIMIT $2)
-            SELECT near.id, v.path, near.start, near."end", near.vector::real[] FROM near JOIN mvadapter.videos v ON v.id = near.video
+            SELECT near.id, v.path, near.start, near."end", near.vector FROM near JOIN mvadapter.videos v ON v.id = near.video
             """, row => new ClipMatch(new IndexedClip(row.GetInt64(0), row.GetString(1), new ClipSpan(row.GetDouble(2), row.GetDouble(3))),
-                TensorPrimitives.Dot(query.Span, row.GetFieldValue<float[]>(4))), [.. values]);
+                TensorPrimitives.Dot(query.Span, row.GetFieldValue<Vector>(4).Memory.Span)), [.. values]);
     }
 }

@@ -1,4 +1,6 @@
 using Npgsql;
+using NpgsqlTypes;
+using Pgvector;
 
 namespace MvAdapter.Search;
 
@@ -47,20 +49,24 @@ internal sealed class PostgresSession(NpgsqlConnection connection, CancellationT
         return rows;
     }
 
-    /// <summary>Sends rows in COPY's binary form.</summary>
-    public void Copy(string sql, ReadOnlyMemory<byte> rows)
+    /// <summary>Writes clips into their collection's table by COPY; what is thrown on the way undoes them.</summary>
+    public void CopyClips(ClipCollection collection, IEnumerable<(long Video, ClipSpan Span, ReadOnlyMemory<float> Vector)> clips)
     {
-        using var stream = connection.BeginRawBinaryCopy(sql);
-        try
+        using var rows = connection.BeginBinaryImport($"COPY {PostgresStore.Table(collection)} (collection, video, start, \"end\", vector) FROM STDIN (FORMAT BINARY)");
+        foreach (var (video, span, vector) in clips)
         {
-            stream.Write(rows.Span);
+            rows.StartRow();
+            rows.Write(collection.Id, NpgsqlDbType.Bigint);
+            rows.Write(video, NpgsqlDbType.Bigint);
+            rows.Write(span.Start, NpgsqlDbType.Double);
+            rows.Write(span.End, NpgsqlDbType.Double);
+            rows.Write(new Vector(vector));
         }
-        catch
-        {
-            stream.Cancel();
-            throw;
-        }
+        rows.Complete();
     }
+
+    /// <summary>Learns the server's types anew, such as those of an extension that was added.</summary>
+    public void ReloadTypes() => connection.ReloadTypes();
 
     private NpgsqlCommand Command(string sql, ReadOnlySpan<object?> values)
     {

@@ -1,4 +1,5 @@
 using Npgsql;
+using Pgvector;
 
 namespace MvAdapter.Search;
 
@@ -123,10 +124,10 @@ internal sealed class PostgresStore : ClipStore
     public override (IndexedClip Clip, ClipVectors Vector)? FindClip(ClipCollection collection, long id)
     {
         var found = Database.Run(session => session.Rows("""
-            SELECT v.path, c.start, c."end", c.vector::real[] FROM mvadapter.clips c JOIN mvadapter.videos v ON v.id = c.video
+            SELECT v.path, c.start, c."end", c.vector FROM mvadapter.clips c JOIN mvadapter.videos v ON v.id = c.video
             WHERE c.collection = $1 AND c.id = $2
             """, row => (Clip: new IndexedClip(id, row.GetString(0), new ClipSpan(row.GetDouble(1), row.GetDouble(2))),
-                Vector: new ClipVectors(collection.Model.Identity, collection.Model.Width, row.GetFieldValue<float[]>(3))), collection.Id, id));
+                Vector: new ClipVectors(collection.Model.Identity, collection.Model.Width, row.GetFieldValue<Vector>(3).Memory)), collection.Id, id));
         return found.Count == 0 ? null : found[0];
     }
 
@@ -162,8 +163,7 @@ internal sealed class PostgresStore : ClipStore
                 RETURNING id
                 """, Values(collection, entry))!.Value;
             session.Execute("DELETE FROM mvadapter.clips WHERE collection = $1 AND video = $2", collection.Id, id);
-            if (spans.Count > 0)
-                session.Copy($"COPY {Table(collection)} ({ClipCopy.Columns}) FROM STDIN (FORMAT BINARY)", ClipCopy.Write(collection.Id, id, spans, vectors));
+            if (spans.Count > 0) session.CopyClips(collection, spans.Select((span, i) => (id, span, vectors[i])));
             Writing?.Invoke(session, entry);
             return id;
         });
