@@ -98,6 +98,7 @@ public sealed class VideoServer : IDisposable
         thumbnails.Dispose();
         uploads.Dispose();
         temporary.Dispose();
+        metrics.Dispose();
     }
 
     private static void Ended(Action work)
@@ -137,6 +138,7 @@ public sealed class VideoServer : IDisposable
             (filter.AllowedHosts, filter.IncludeFailureMessage) = (["localhost", "127.0.0.1", "[::1]"], false));
         builder.Services.Configure<RouteHandlerOptions>(route => route.ThrowOnBadRequest = true);   // so that Problems can say what is bad
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
+        builder.AddTelemetry(metrics);
         AddLog(builder.Logging);
         var built = builder.Build();
         built.UseMiddleware<RequestLog>(metrics);
@@ -151,7 +153,8 @@ public sealed class VideoServer : IDisposable
         AddGauges(collections);
         new SearchEndpoints(store, collections, search, uploads, new ClipAddresses(tickets), options).Map(built);
         new ClipEndpoints(store, models, files, thumbnails).Map(built);
-        new StatusEndpoints(store, collections, search, metrics, () => ready).Map(built);
+        new StatusEndpoints(store, collections, search, () => ready).Map(built);
+        built.MapMetrics();
         PageEndpoints.Map(built);
         built.MapOpenApi();
         return built;
@@ -180,12 +183,10 @@ public sealed class VideoServer : IDisposable
 
     private void AddGauges(Collections collections)
     {
-        metrics.Gauge("mvadapter_ready", "1 once searches are answered.", () => ready ? 1 : 0);
-        metrics.Gauge("mvadapter_index_clips", "Clips of a collection.", () =>
-            collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Clips)));
-        metrics.Gauge("mvadapter_index_videos", "Videos of a collection.", () =>
-            collections.Count().Select(collection => ($"collection=\"{collection.Id}\"", (double)collection.Videos)));
-        metrics.Gauge("process_resident_memory_bytes", "Resident memory.", () => Environment.WorkingSet);
+        metrics.Gauge("mvadapter.ready", "1 once searches are answered.", () => ready ? 1 : 0);
+        metrics.Gauge("mvadapter.index_clips", "Clips of a collection.", () => collections.Count().Select(collection => (collection.Id, (double)collection.Clips)));
+        metrics.Gauge("mvadapter.index_videos", "Videos of a collection.", () => collections.Count().Select(collection => (collection.Id, (double)collection.Videos)));
+        metrics.Gauge("process.resident_memory", "Resident memory.", () => Environment.WorkingSet, "By");
     }
 
     private static Task Describe(OpenApiDocument document, Microsoft.AspNetCore.OpenApi.OpenApiDocumentTransformerContext context,

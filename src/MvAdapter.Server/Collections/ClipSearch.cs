@@ -25,9 +25,9 @@ internal sealed class ClipSearch
     public ClipSearch(ClipStore store, CollectionModels models, ServerOptions options, ServerMetrics metrics)
     {
         (this.store, this.models) = (store, models);
-        encoding = new(options.MaxWaiting, options.BatchSize) { OnBatch = size => metrics.EncodeBatches.Observe(size) };
-        finding = new(options.MaxWaiting, options.BatchSize) { OnBatch = size => metrics.FindBatches.Observe(size) };
-        metrics.Gauge("mvadapter_queue_length", "Queries that wait for the model.", () => encoding.Length);
+        encoding = new(options.MaxWaiting, options.BatchSize) { OnBatch = metrics.Encoded };
+        finding = new(options.MaxWaiting, options.BatchSize) { OnBatch = metrics.Found };
+        metrics.Gauge("mvadapter.queue_length", "Queries that wait for the model.", () => encoding.Length);
     }
 
     /// <summary>The clips that fit some words best.</summary>
@@ -92,8 +92,9 @@ internal sealed class ClipSearch
 
     private async Task<IReadOnlyList<ClipMatch>> ByQuestion(SearchScope scope, Question question, CancellationToken cancellation)
     {
-        var query = await encoding.Ask(question, cancellation).ConfigureAwait(false);
-        return await finding.Ask((scope, query), cancellation).ConfigureAwait(false);
+        float[] query;
+        using (ServerMetrics.Traces.StartActivity("encode")) query = await encoding.Ask(question, cancellation).ConfigureAwait(false);
+        using (ServerMetrics.Traces.StartActivity("find")) return await finding.Ask((scope, query), cancellation).ConfigureAwait(false);
     }
 
     // Words or a video; of no collection, that new ones be loaded.

@@ -7,14 +7,11 @@ using MvAdapter.Search;
 namespace MvAdapter.Server;
 
 /// <summary>What the index holds, how the server is, and what it has done.</summary>
-internal sealed class StatusEndpoints(ClipStore store, Collections collections, ClipSearch search, ServerMetrics metrics,
-    Func<bool> isReady)
+internal sealed class StatusEndpoints(ClipStore store, Collections collections, ClipSearch search, Func<bool> isReady)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/collections", Index).WithSummary("What the index holds").Describe("Index");
-        routes.MapGet("/metrics", () =>
-            TypedResults.Text(metrics.ToString(), "text/plain; version=0.0.4")).ExcludeFromDescription().WithMetadata(new KeyRequired());
         routes.MapGet("/healthz", () => TypedResults.Text("ok\n")).ExcludeFromDescription();
         routes.MapGet("/readyz", Ready).ExcludeFromDescription();
     }

@@ -33,6 +33,36 @@ public sealed class ServeCommandTests(VideoIndex index) : IClassFixture<VideoInd
     }
 
     [Fact]
+    public async Task A_collector_is_sent_numbers_and_traces()
+    {
+        using var collector = new TestServer(_ => new TestResponse(200, []));
+        using var process = CommandLine.Start(["serve", "--index", index.Path, "--port", "0"], environment:
+        [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Address.ToString().TrimEnd('/')), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ]);
+        try
+        {
+            var line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
+            Assert.NotNull(line);
+            var url = line[line.IndexOf("http://127.0.0.1:", StringComparison.Ordinal)..line.IndexOf(" (", StringComparison.Ordinal)];
+            using var client = new HttpClient();
+            await client.GetStringAsync(new Uri(url + "/api/search?q=a+dog&collection=1"), TestContext.Current.CancellationToken);
+            var clock = Stopwatch.StartNew();
+            while (!(Sent("/v1/traces") && Sent("/v1/metrics")) && clock.Elapsed < TimeSpan.FromSeconds(20)) await Task.Delay(50, TestContext.Current.CancellationToken);
+            Assert.True(Sent("/v1/traces"), "no traces came");
+            Assert.True(Sent("/v1/metrics"), "no numbers came");
+        }
+        finally
+        {
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        bool Sent(string path) => collector.Requests.Any(request => request.Path == path);
+    }
+
+    [Fact]
     public void What_is_not_safe_or_not_there_is_refused_in_one_line()
     {
         using var folder = new TemporaryFolder();
