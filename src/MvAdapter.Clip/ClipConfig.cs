@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using MvAdapter.Clip.Layers;
 using MvAdapter.Video;
@@ -87,12 +88,12 @@ public sealed record ClipConfig(
     /// </summary>
     private bool PrintMembers(StringBuilder builder)
     {
-        builder.Append($"{nameof(EmbeddingWidth)} = {EmbeddingWidth}, {nameof(ImageSize)} = {ImageSize}, {nameof(PatchSize)} = {PatchSize}, ")
-            .Append($"{nameof(VisionWidth)} = {VisionWidth}, {nameof(VisionLayers)} = {VisionLayers}, {nameof(TextWidth)} = {TextWidth}, ")
-            .Append($"{nameof(TextLayers)} = {TextLayers}, {nameof(ContextLength)} = {ContextLength}, {nameof(VocabularySize)} = {VocabularySize}, ")
-            .Append($"{nameof(VisionHeads)} = {VisionHeads}, {nameof(TextHeads)} = {TextHeads}, {nameof(Grid)} = {Grid}");
-        if (Activation != ActivationFunction.QuickGelu) builder.Append($", {nameof(Activation)} = {Activation}");
-        if (Preprocessing != Preprocessing.Clip) builder.Append($", {Preprocessing}");
+        builder.Append(CultureInfo.InvariantCulture, $"{nameof(EmbeddingWidth)} = {EmbeddingWidth}, {nameof(ImageSize)} = {ImageSize}, {nameof(PatchSize)} = {PatchSize}, ")
+            .Append(CultureInfo.InvariantCulture, $"{nameof(VisionWidth)} = {VisionWidth}, {nameof(VisionLayers)} = {VisionLayers}, {nameof(TextWidth)} = {TextWidth}, ")
+            .Append(CultureInfo.InvariantCulture, $"{nameof(TextLayers)} = {TextLayers}, {nameof(ContextLength)} = {ContextLength}, {nameof(VocabularySize)} = {VocabularySize}, ")
+            .Append(CultureInfo.InvariantCulture, $"{nameof(VisionHeads)} = {VisionHeads}, {nameof(TextHeads)} = {TextHeads}, {nameof(Grid)} = {Grid}");
+        if (Activation != ActivationFunction.QuickGelu) builder.Append(CultureInfo.InvariantCulture, $", {nameof(Activation)} = {Activation}");
+        if (Preprocessing != Preprocessing.Clip) builder.Append(CultureInfo.InvariantCulture, $", {Preprocessing}");
         return true;
     }
 }

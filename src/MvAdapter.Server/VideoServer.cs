@@ -66,7 +66,7 @@ public sealed class VideoServer : IDisposable
         Listen(cancellation);
         // The queues go on while the last requests are answered.
         using var working = new CancellationTokenSource();
-        using var stopping = cancellation.Register(() => Task.Run(async () =>
+        using var stopping = cancellation.Register(() => _ = Task.Run(async () =>
         {
             await app.StopAsync().ConfigureAwait(false);
             await working.CancelAsync().ConfigureAwait(false);

@@ -85,7 +85,7 @@ public sealed class VideoFolder
     {
         try
         {
-            return [.. folder.EnumerateFileSystemInfos("*", new EnumerationOptions { IgnoreInaccessible = false, AttributesToSkip = 0 })];
+            return [.. folder.EnumerateFileSystemInfos("*", new EnumerationOptions { IgnoreInaccessible = false, AttributesToSkip = FileAttributes.None })];
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {

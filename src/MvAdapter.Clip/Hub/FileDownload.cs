@@ -106,7 +106,8 @@ internal sealed class FileDownload(HubClient client, HubSettings settings, Uri a
             throw new DownloadInterruptedException("the server does not say how large the file is");
 
         file.Position = file.Length;
-        await using var content = await remote.Response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
+        var content = await remote.Response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
+        await using var closing = content.ConfigureAwait(false);
         var buffer = new byte[1 << 17];
         while (await ReadAsync(content, buffer, cancellation).ConfigureAwait(false) is var count and > 0)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -38,7 +39,7 @@ internal sealed class HubClient(HubSettings settings) : IDisposable
         for (var redirects = 0; redirects <= MaxRedirects; redirects++)
         {
             var response = await SendAsync(address, position, cancellation).ConfigureAwait(false);
-            linkedSize ??= long.TryParse(Header(response, "X-Linked-Size"), out var size) && size >= 0 ? size : null;
+            linkedSize ??= long.TryParse(Header(response, "X-Linked-Size"), CultureInfo.InvariantCulture, out var size) && size >= 0 ? size : null;
             sha256 ??= Hexadecimal(Header(response, "X-Linked-Etag"), Sha256Digits) ?? Hexadecimal(Header(response, "ETag"), Sha256Digits);
             commit ??= Hexadecimal(Header(response, "X-Repo-Commit"), CommitDigits);
             if ((int)response.StatusCode is < 300 or >= 400 || response.Headers.Location is not { } location)

@@ -39,8 +39,8 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = options.MaxUploadBytes;
-        await using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0,
-            FileOptions.Asynchronous);
+        var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous);
+        await using var closing = file.ConfigureAwait(false);
         await context.Request.Body.CopyToAsync(file, context.RequestAborted).ConfigureAwait(false);
         if (file.Length == 0) throw new UsageException("the request has no body: send the video's bytes");
     }
