@@ -2,7 +2,7 @@ using MvAdapter.Datasets;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 
-namespace MvAdapter.Tests.Datasets;
+namespace MvAdapter.Tests.Video;
 
 public sealed class VideoFolderTests : IDisposable
 {

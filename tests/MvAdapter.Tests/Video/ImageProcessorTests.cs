@@ -2,7 +2,7 @@ using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 
-namespace MvAdapter.Tests.Clip;
+namespace MvAdapter.Tests.Video;
 
 [Trait("Category", "Fixtures")]
 public sealed class ImageProcessorFixtureTests

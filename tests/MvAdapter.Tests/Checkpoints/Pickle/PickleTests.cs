@@ -3,7 +3,7 @@ using System.Text;
 using MvAdapter.Checkpoints;
 using MvAdapter.Tests.Support;
 
-namespace MvAdapter.Tests.Formats;
+namespace MvAdapter.Tests.Checkpoints;
 
 public sealed class PickleTests
 {
