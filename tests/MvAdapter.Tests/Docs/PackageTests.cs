@@ -38,6 +38,15 @@ public sealed partial class PackageTests(TinyDataset data) : IClassFixture<TinyD
         Assert.Equal(3, embedded.Length);
         Assert.Matches(@"^-?\d\.\d{3} .*\.mp4$", embedded[0]);
         Assert.StartsWith("skipped /nowhere.mp4: ", embedded[1], StringComparison.Ordinal);
+        // An application with a culture of its own (a Turkish I is no i, a comma stands before decimals) gets the same numbers.
+        if (Directory.GetFiles("/usr/lib/x86_64-linux-gnu", "libicuuc.so.*").Length > 0)
+        {
+            (string, string)[] turkish = [("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "0"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "tr_TR.UTF-8")];
+            var there = Run("dotnet", [folder.File("embed.out/embed.dll"), Clip, "A RED CIRCLE", data.Video(0)], folder.Path, turkish);
+            var here = Run("dotnet", [folder.File("embed.out/embed.dll"), Clip, "a red circle", data.Video(0)], folder.Path);
+            Assert.Contains(",", there, StringComparison.Ordinal);
+            Assert.Equal(here, there.Replace(',', '.'));
+        }
 
         Make("train", "Microsoft.NET.Sdk", programs["train"], "MvAdapter.Training");
         var trained = Lines("train", Clip, data.Captions, folder.File("run"), "3");
@@ -105,9 +114,9 @@ public sealed partial class PackageTests(TinyDataset data) : IClassFixture<TinyD
 
     private string[] Lines(string name, params string[] arguments) => Run("dotnet", [Build(name), .. arguments], folder.Path).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    private static string Run(string program, string[] arguments, string workingFolder)
+    private static string Run(string program, string[] arguments, string workingFolder, params (string Name, string Value)[] environment)
     {
-        using var process = Start(program, arguments, workingFolder);
+        using var process = Start(program, arguments, workingFolder, environment);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         if (!process.WaitForExit(Limit))
         {
@@ -118,13 +127,14 @@ public sealed partial class PackageTests(TinyDataset data) : IClassFixture<TinyD
         return output.Result;
     }
 
-    private static Process Start(string program, string[] arguments, string workingFolder)
+    private static Process Start(string program, string[] arguments, string workingFolder, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = workingFolder, RedirectStandardOutput = true, RedirectStandardError = true };
         // Neither this program's native library nor what MSBuild told the tests.
         foreach (var name in start.Environment.Keys.Where(name => name is "MVADAPTER_NATIVE" or "MSBUILDDISABLENODEREUSE" || name.StartsWith("MSBuild", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         (start.Environment["MSBUILDDISABLENODEREUSE"], start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"], start.Environment["HF_HUB_OFFLINE"]) = ("1", "1", "1");
         start.Environment["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1";
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
