@@ -11,7 +11,7 @@ import pathlib
 import sys
 import unicodedata
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "src" / "MvAdapter" / "Clip" / "Text"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "src" / "MvAdapter.Clip" / "Text"
 HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
 
 
