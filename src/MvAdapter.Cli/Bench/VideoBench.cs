@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using MvAdapter.Adapters;
 using MvAdapter.Clip;
 using MvAdapter.Evaluation;
 using MvAdapter.Search;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using MvAdapter.Comparing;
-using MvAdapter.Evaluation;
 using MvAdapter.Torch;
 using MvAdapter.Training;
 

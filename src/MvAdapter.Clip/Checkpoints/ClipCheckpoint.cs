@@ -2,7 +2,6 @@ using System.Globalization;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip.Layers;
 using MvAdapter.Torch;
-using MvAdapter.Video;
 
 namespace MvAdapter.Clip;
 

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using MvAdapter.Evaluation;
 using MvAdapter.Files;

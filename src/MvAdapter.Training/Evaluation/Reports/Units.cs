@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace MvAdapter.Evaluation;
 
 /// <summary>Quantities as people read them, the same on every machine.</summary>
