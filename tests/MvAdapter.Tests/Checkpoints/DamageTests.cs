@@ -1,4 +1,3 @@
-using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Tests.Adapters;

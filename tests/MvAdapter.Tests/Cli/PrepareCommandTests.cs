@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

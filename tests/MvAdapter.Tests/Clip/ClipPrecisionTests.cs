@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Datasets;
 using MvAdapter.Tests.Support;

@@ -1,9 +1,6 @@
 using System.Numerics.Tensors;
 using System.Text.RegularExpressions;
-using MvAdapter.Datasets;
-using MvAdapter.Evaluation;
 using MvAdapter.Tests.Support;
-using MvAdapter.Training;
 using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Docs;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MvAdapter.Adapters;
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Search;
 using MvAdapter.Tests.Support;

@@ -1,11 +1,8 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using MvAdapter.Clip;
 using MvAdapter.Search;
 using MvAdapter.Tests.Support;
-using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Server;
 

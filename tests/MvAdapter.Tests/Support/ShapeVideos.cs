@@ -1,4 +1,3 @@
-using MvAdapter.Clip;
 using MvAdapter.Datasets;
 using MvAdapter.Torch;
 using MvAdapter.Training;

@@ -1,4 +1,3 @@
-using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Tests.Torch;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

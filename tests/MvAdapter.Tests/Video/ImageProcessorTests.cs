@@ -1,4 +1,3 @@
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

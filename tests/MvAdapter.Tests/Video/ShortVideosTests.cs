@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using FsCheck;
 using FsCheck.Fluent;
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

@@ -1,4 +1,3 @@
-using MvAdapter.Datasets;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
 using MvAdapter.Tests.Support;
 

@@ -1,7 +1,6 @@
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Tests.Support;
-using MvAdapter.Torch;
 
 namespace MvAdapter.Tests.Adapters;
 

@@ -1,5 +1,4 @@
 using MvAdapter.Adapters;
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;

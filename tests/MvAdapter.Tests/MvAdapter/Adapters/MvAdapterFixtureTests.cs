@@ -1,8 +1,6 @@
 using System.Text.Json;
 using MvAdapter.Adapters;
-using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
-using MvAdapter.Clip.Layers;
 using MvAdapter.Tests.Support;
 using MvAdapter.Torch;
 using MvAdapter.Training;

@@ -1,4 +1,3 @@
-using MvAdapter.Checkpoints;
 using MvAdapter.Datasets;
 using MvAdapter.Evaluation;
 using MvAdapter.Tests.Support;

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using Google.Protobuf;
 using MvAdapter.Files;
 using MvAdapter.Tests.Support;
 using MvAdapter.Training;
