@@ -15,7 +15,7 @@ public sealed record TestRequest(string Path, IReadOnlyDictionary<string, string
         : 0;
 }
 
-/// <summary>What the server answers; it drops the connection after <paramref name="DropAfter"/> bytes of the body.</summary>
+/// <summary>What the server answers; it drops the connection after <see cref="DropAfter"/> bytes of the body.</summary>
 public sealed record TestResponse(int Status, byte[] Body, params (string Name, string Value)[] Headers)
 {
     public int DropAfter { get; init; } = int.MaxValue;
