@@ -18,12 +18,16 @@
 #endif
 
 // Changes with every change of a function below.
-#define MVT_ABI 1
+#define MVT_ABI 2
 
 typedef struct mvt_tensor mvt_tensor;
 typedef struct mvt_operator mvt_operator;
 typedef struct mvt_generator mvt_generator;
 typedef struct mvt_guard mvt_guard;
+typedef struct mvt_store mvt_store;
+typedef struct mvt_group mvt_group;
+typedef struct mvt_work mvt_work;
+typedef struct mvt_reducer mvt_reducer;
 
 // A tagged argument or result of an operator.
 typedef enum {
@@ -115,3 +119,30 @@ MVT_API int mvt_watched(const char** lines);
 MVT_API int mvt_profile_begin(int64_t device);
 // "name<tab>calls<tab>seconds" a line, seconds without those of operators called inside; valid until the thread's next call.
 MVT_API int mvt_profile_end(const char** lines);
+
+// ---- process groups (distributed.cpp) ----
+MVT_API int mvt_distributed_backends(int64_t* backends);  // 1 Gloo, 2 NCCL, 0 neither
+// Where workers meet: a file that all of one machine see, or the server of one of them. A store is used by one thread at a time.
+MVT_API int mvt_store_open_file(const char* path, mvt_store** out);
+MVT_API int mvt_store_open_tcp(const char* host, int64_t port, int is_server, int64_t timeout_ms, mvt_store** out);
+MVT_API int mvt_store_set(mvt_store* store, const char* key, const char* value, int64_t length);
+// Waits for the key, or with a timeout of 0 gives null where it is not there. Valid until the store's next read.
+MVT_API int mvt_store_get(mvt_store* store, const char* key, int64_t timeout_ms, const char** value, int64_t* length);
+MVT_API int mvt_store_add(mvt_store* store, const char* key, int64_t amount, int64_t* sum);
+MVT_API void mvt_store_free(mvt_store* store);
+// A group of workers by a back end of mvt_distributed_backends. address: this worker's own, for Gloo. Every worker calls the same
+// functions in the same order.
+MVT_API int mvt_group_open(mvt_store* store, const char* name, int64_t backend, int64_t rank, int64_t world, const char* address,
+                           int64_t timeout_ms, mvt_group** out);
+MVT_API void mvt_group_free(mvt_group* group);
+MVT_API int mvt_group_all_reduce(mvt_group* group, mvt_tensor* tensor, mvt_work** out);  // the sum, in place
+MVT_API int mvt_group_broadcast(mvt_group* group, mvt_tensor* tensor, int64_t root, mvt_work** out);
+MVT_API int mvt_group_all_gather(mvt_group* group, const mvt_tensor* tensor, mvt_tensor* const* parts, int64_t count, mvt_work** out);
+MVT_API int mvt_work_wait(mvt_work* work);
+MVT_API void mvt_work_free(mvt_work* work);
+// Sums the gradients of parameters over the workers, in flat buffers: those of the next backward pass as they come when armed for it,
+// else all at the end. finish waits, puts the sums in the gradients' places, and gives the bytes that were summed.
+MVT_API int mvt_reducer_create(mvt_group* group, mvt_tensor* const* parameters, int64_t count, int64_t bucket_bytes, mvt_reducer** out);
+MVT_API int mvt_reducer_arm(mvt_reducer* reducer);
+MVT_API int mvt_reducer_finish(mvt_reducer* reducer, int64_t* bytes);
+MVT_API void mvt_reducer_free(mvt_reducer* reducer);

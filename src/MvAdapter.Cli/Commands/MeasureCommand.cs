@@ -13,7 +13,6 @@ namespace MvAdapter.Cli;
 internal static class MeasureCommand
 {
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(700);
 
     public static Command Create()
     {
@@ -30,7 +29,7 @@ internal static class MeasureCommand
         command.Runs((parsed, cancellation) =>
         {
             using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            EndWithParent(orphaned);
+            ParentPipe.EndWithParent(orphaned);
             ModelOptions.SetThreads(parsed.GetValue(threads));
             var run = new RunFolder(parsed.GetValue(folder)!);
             using var exclusive = Lock(run, orphaned.Token);
@@ -78,19 +77,4 @@ internal static class MeasureCommand
             }
         }
     }
-
-    private static void EndWithParent(CancellationTokenSource orphaned) => new Thread(() =>
-    {
-        while (Console.Read() >= 0) { }
-        try
-        {
-            orphaned.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            return;
-        }
-        Thread.Sleep(Grace);
-        ProcessExit.AtOnce(ExitCode.Interrupted);
-    }) { IsBackground = true }.Start();
 }

@@ -31,13 +31,16 @@ internal static class TrainCommand
         var cache = new Option<string?>("--cache") { Description = "A folder of frames that ./run prepare made", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var checkpointSeconds = new Option<double>("--checkpoint-seconds") { Description = "Time between checkpoints: what a kill may cost", DefaultValueFactory = _ => 60, HelpName = "S" };
+        var workerOptions = new WorkerOptions(command);
         var json = new Option<bool>("--json") { Description = "Print the outcome as JSON" };
         foreach (var option in new Option[] { output, device, threads, cache, strict, checkpointSeconds, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var config = configOptions.Read(parsed);
             config.Validate();
-            ModelOptions.SetThreads(parsed.GetValue(threads));
+            if (workerOptions.Launch(parsed, cancellation) is { } code) return code;
+            var place = workerOptions.Place(parsed);
+            ModelOptions.SetThreads(WorkerOptions.Threads(parsed.GetValue(threads)));
             var target = parsed.GetValue(output)!;
             var isFile = AdapterExtensions.Contains(Path.GetExtension(target).ToLowerInvariant());
             if (isFile || target.Length == 0) OutputPath.Check(target);
@@ -46,15 +49,29 @@ internal static class TrainCommand
             var options = new TrainerOptions
             {
                 Output = isFile ? target + ".run" : target,
-                Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
+                Device = WorkerOptions.DeviceOf(place, parsed.GetValue(device)!),
                 Cache = parsed.GetValue(cache),
                 Strict = parsed.GetValue(strict),
                 CheckpointInterval = TimeSpan.FromSeconds(seconds),
             };
-            return Run(config, options, isFile ? target : null, parsed.GetValue(json), cancellation);
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            if (WorkerProcesses.IsWorker) ParentPipe.EndWithParent(ending);
+            using var workers = place is null ? null : workerOptions.Join(parsed, place, options.Device, Agreement(config));
+            try
+            {
+                return Run(config, options with { Workers = workers }, isFile ? target : null, parsed.GetValue(json), ending.Token);
+            }
+            catch (Exception e) when (e is not WorkerException)
+            {
+                workers?.Fail(e);
+                throw;
+            }
         });
         return command;
     }
+
+    private static Dictionary<string, string> Agreement(RunConfig config) =>
+        RunConfigFile.Fields.ToDictionary(field => field, field => RunConfigFile.Text(config, field));
 
     private static int Run(RunConfig config, TrainerOptions options, string? adapter, bool json, CancellationToken cancellation)
     {
@@ -74,6 +91,7 @@ internal static class TrainCommand
         var progress = trainer.Run(cancellation);
         bar.Clear();
         var folder = new RunFolder(options.Output);
+        if (options.Workers is { IsFirst: false }) return ExitCode.Success;
         if (adapter is not null) trainer.SaveAdapter(adapter);
         var result = adapter ?? folder.Adapter;
         if (json)

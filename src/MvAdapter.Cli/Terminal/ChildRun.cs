@@ -28,7 +28,8 @@ internal sealed class ChildRun : IDisposable
         Directory.CreateDirectory(run.Folder.Path);
         AtomicFile.WriteText(run.Folder.Config, RunConfigFile.ToYaml(run.Config));
         log = new StreamWriter(run.Folder.File("output.log"), append: true) { AutoFlush = true };
-        process = new Process { StartInfo = Program(["measure", "--folder", run.Folder.Path, "--row", run.Row.Name, .. options]) };
+        process = new Process { StartInfo = OwnProgram.With(["measure", "--folder", run.Folder.Path, "--row", run.Row.Name, .. options]) };
+        (process.StartInfo.RedirectStandardOutput, process.StartInfo.RedirectStandardError) = (true, true);
         process.OutputDataReceived += (_, line) =>
         {
             if (line.Data?.Split(' ') is [var step, var total, var loss]) onStep(long.Parse(step, CultureInfo.InvariantCulture), long.Parse(total, CultureInfo.InvariantCulture), loss);
@@ -83,18 +84,5 @@ internal sealed class ChildRun : IDisposable
             log.WriteLine(line);
             if (line.StartsWith(ErrorPrefix, StringComparison.Ordinal)) error = TextForMessage.Quote(line[ErrorPrefix.Length..]);
         }
-    }
-
-    private static ProcessStartInfo Program(IEnumerable<string> arguments)
-    {
-        var host = Environment.ProcessPath ?? throw new MvAdapterException("the path of this program is not known, so no run can be started");
-        // Either a program of its own, or dotnet and the program's library.
-        var own = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase) ? [typeof(ChildRun).Assembly.Location] : Array.Empty<string>();
-        return new ProcessStartInfo(host, [.. own, .. arguments])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MvAdapter.Torch;
+using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
 
@@ -69,8 +70,17 @@ internal static class CommandRunner
 
         int Report(Exception e, int code, string prefix = "")
         {
-            Terminal.Error(verbose ? e.ToString() : prefix + TextForMessage.Quote(e.Message, 2000));
+            Say(verbose ? e.ToString() : prefix + TextForMessage.Quote(e.Message, 2000), lost: e is WorkerException);
             return code;
         }
+    }
+
+    /// <summary>Says an error; workers that have one and the same launcher leave it to that.</summary>
+    /// <param name="message">The line.</param>
+    /// <param name="lost">Whether it is that of another worker, which the first says for all.</param>
+    public static void Say(string message, bool lost = false)
+    {
+        if (WorkerProcesses.TryReport(message)) return;
+        if (!lost || !Terminal.Quiet) Terminal.Error(message);
     }
 }

@@ -15,6 +15,9 @@ internal static class Terminal
     /// <summary>The standard error stream with colours where it is a terminal.</summary>
     public static IAnsiConsole Console { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(System.Console.Error) });
 
+    /// <summary>Whether only errors are said, as by all workers but the first.</summary>
+    public static bool Quiet { get; set; }
+
     /// <summary>Whether progress can be drawn over.</summary>
     public static bool IsInteractive => !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
@@ -22,10 +25,16 @@ internal static class Terminal
     public static void Error(string message) => System.Console.Error.WriteLine("error: " + ProgramName.In(message));
 
     /// <summary>One line of warning.</summary>
-    public static void Warn(string message) => System.Console.Error.WriteLine("warning: " + ProgramName.In(message));
+    public static void Warn(string message)
+    {
+        if (!Quiet) System.Console.Error.WriteLine("warning: " + ProgramName.In(message));
+    }
 
     /// <summary>One line of information.</summary>
-    public static void Say(string message) => System.Console.Error.WriteLine(ProgramName.In(message));
+    public static void Say(string message)
+    {
+        if (!Quiet) System.Console.Error.WriteLine(ProgramName.In(message));
+    }
 
     /// <summary>Begins the progress of a work of so many parts.</summary>
     public static Progress Begin(string what, long total) => new(what, total, IsInteractive ? BarInterval : LineInterval);
@@ -48,6 +57,7 @@ internal static class Terminal
         /// <summary>So many parts are done.</summary>
         public void Report(long count, string detail = "")
         {
+            if (Quiet) return;
             if (clock.Elapsed - last < interval && !(IsInteractive && count == Total)) return;
             last = clock.Elapsed;
             var rate = count / Math.Max(clock.Elapsed.TotalSeconds, 1e-3);

@@ -9,7 +9,7 @@ internal static unsafe partial class NativeMethods
     private const string Library = "mvtorch";
 
     /// <summary>What <c>MVT_ABI</c> of <c>native/mvtorch.h</c> is for these declarations.</summary>
-    private const int Abi = 1;
+    private const int Abi = 2;
 
     static NativeMethods() =>
         NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, _) =>
@@ -70,6 +70,31 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int mvt_watched(out nint lines);
     [LibraryImport(Library)] internal static partial int mvt_profile_begin(long device);
     [LibraryImport(Library)] internal static partial int mvt_profile_end(out nint lines);
+
+    [LibraryImport(Library)] internal static partial int mvt_distributed_backends(out long backends);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_store_open_file(string path, out nint store);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_store_open_tcp(string host, long port, int isServer, long timeoutMilliseconds, out nint store);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_store_set(nint store, string key, byte* value, long length);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_store_get(nint store, string key, long timeoutMilliseconds, out byte* value, out long length);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_store_add(nint store, string key, long amount, out long sum);
+    [LibraryImport(Library)] internal static partial void mvt_store_free(nint store);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mvt_group_open(nint store, string name, long backend, long rank, long world, string address, long timeoutMilliseconds, out nint group);
+    [LibraryImport(Library)] internal static partial void mvt_group_free(nint group);
+    [LibraryImport(Library)] internal static partial int mvt_group_all_reduce(nint group, nint tensor, out nint work);
+    [LibraryImport(Library)] internal static partial int mvt_group_broadcast(nint group, nint tensor, long root, out nint work);
+    [LibraryImport(Library)] internal static partial int mvt_group_all_gather(nint group, nint tensor, nint* parts, long count, out nint work);
+    [LibraryImport(Library)] internal static partial int mvt_work_wait(nint work);
+    [LibraryImport(Library)] internal static partial void mvt_work_free(nint work);
+    [LibraryImport(Library)] internal static partial int mvt_reducer_create(nint group, nint* parameters, long count, long bucketBytes, out nint reducer);
+    [LibraryImport(Library)] internal static partial int mvt_reducer_arm(nint reducer);
+    [LibraryImport(Library)] internal static partial int mvt_reducer_finish(nint reducer, out long bytes);
+    [LibraryImport(Library)] internal static partial void mvt_reducer_free(nint reducer);
 
     internal static string LastError => Marshal.PtrToStringUTF8(mvt_last_error()) ?? "unknown failure";
 

@@ -1,4 +1,5 @@
 using MvAdapter.Datasets;
+using MvAdapter.Training;
 using MvAdapter.Video;
 
 namespace MvAdapter.Evaluation;
@@ -43,35 +44,46 @@ public static class Evaluator
     /// <param name="read">Reads clips in order, from a cache or by decoding.</param>
     /// <param name="progress">Told how many videos are done.</param>
     /// <param name="cancellation">Ends the work between batches.</param>
+    /// <param name="workers">Those who divide the work; each gets the whole evaluation. Null for one alone.</param>
     /// <exception cref="MvAdapterException">Not one video can be read.</exception>
     public static RetrievalEvaluation Evaluate(
         VideoTextEncoder encoder, Dataset dataset, ClipReader? read = null,
-        IProgress<int>? progress = null, CancellationToken cancellation = default)
+        IProgress<int>? progress = null, CancellationToken cancellation = default, Workers? workers = null)
     {
         var samples = dataset.Samples;
-        var clips = samples.Select(sample => sample.Clip);
+        IReadOnlyList<int> own = [.. Enumerable.Range(0, samples.Count)];
+        if (workers is not null) own = workers.Part(own);
+        var clips = own.Select(i => samples[i].Clip);
         var kept = new List<int>();
         var missing = dataset.Missing.ToList();
         var videos = new List<float>(samples.Count * encoder.Width);
         var done = 0;
-        VideoException? first = null;
+        string? first = null;
         foreach (var video in encoder.EncodeVideos((read ?? encoder.Reader.Read)(clips, cancellation)))
         {
             cancellation.ThrowIfCancellationRequested();
             if (video.Error is { } error)
             {
-                missing.Add(samples[done].Id);
-                first ??= error;
+                missing.Add(samples[own[done]].Id);
+                first ??= error.Message;
             }
             else
             {
-                kept.Add(done);
+                kept.Add(own[done]);
                 videos.AddRange(video.Embedding);
             }
             done++;
             progress?.Report(done);
         }
-        if (kept.Count == 0) throw new MvAdapterException($"none of the {samples.Count} videos of {dataset.Name} can be read; the first: {first?.Message}");
+        if (workers is not null)
+        {
+            var found = workers.Gather(first ?? "");
+            first = found.FirstOrDefault(reason => reason.Length > 0);
+            kept = [.. workers.Gather<int>(kept.ToArray()).SelectMany(part => part)];
+            videos = [.. workers.Gather<float>(videos.ToArray()).SelectMany(part => part)];
+            missing = [.. dataset.Missing, .. Enumerable.Range(0, samples.Count).Except(kept).Select(i => samples[i].Id)];
+        }
+        if (kept.Count == 0) throw new MvAdapterException($"none of the {samples.Count} videos of {dataset.Name} can be read; the first: {first}");
 
         var captions = new List<string>();
         var videoOfCaption = new List<int>();
@@ -83,7 +95,8 @@ public static class Evaluator
             captions.AddRange(samples[i].Captions);
             videoOfCaption.AddRange(Enumerable.Repeat(row[i], samples[i].Captions.Count));
         }
-        var texts = encoder.EncodeTexts(captions, cancellation);
+        var texts = workers is null ? encoder.EncodeTexts(captions, cancellation)
+            : [.. workers.Gather<float>(encoder.EncodeTexts(workers.Part(captions), cancellation)).SelectMany(part => part)];
         var pairs = dataset.ReversalPairs.Where(pair => row.ContainsKey(pair.Video) && row.ContainsKey(pair.Reversed))
             .Select(pair => new OrderPair(row[pair.Video], row[pair.Reversed], firstCaption[pair.Video], firstCaption[pair.Reversed])).ToList();
         return new RetrievalEvaluation(SimilarityMatrix.FromEmbeddings(texts, [.. videos], encoder.Width),

@@ -76,11 +76,35 @@ internal static class RunCheckpoint
         Tensor? Find(string prefix, string key)
         {
             if (!file.Tensors.TryGetValue(prefix + key, out var stored)) return null;
-            // The optimiser's keys are "mean." or "variance." and a parameter's name.
-            var shape = shapes[prefix == ParameterPrefix ? key : key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..]];
+            var shape = shapes[prefix == ParameterPrefix ? key : ParameterOf(key)];
             return stored.Shape.SequenceEqual(shape) && stored.DType == DType.Float32
                 ? Tensor.FromBytes(stored.Data.Span, stored.DType, stored.Shape)
                 : throw new InvalidFileException(path, $"{prefix}{key} is not float32 [{string.Join(", ", shape)}]: the file is damaged");
+        }
+    }
+
+    /// <summary>Gives every worker the first one's weights, moments and progress: of the checkpoint that it has read, or those to begin with.</summary>
+    /// <returns>The progress; null where there is no checkpoint.</returns>
+    public static RunProgress? Share(Workers workers, RetrievalModel model, BertAdam optimizer, RunProgress? progress)
+    {
+        using var scope = new TensorScope();
+        using var noGrad = new NoGrad();
+        foreach (var (_, parameter) in model.TrainableParameters()) workers.Guarded(() => Broadcast(parameter));
+        var state = optimizer.State().ToDictionary(item => item.Key, item => item.Value, StringComparer.Ordinal);
+        var shared = JsonSerializer.Deserialize<SharedState>(workers.Gather(workers.IsFirst ? JsonSerializer.Serialize(new SharedState(progress, [.. state.Keys])) : "")[0])!;
+        var shapes = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.Shape, StringComparer.Ordinal);
+        foreach (var key in shared.Keys)
+        {
+            if (!workers.IsFirst) state[key] = Tensor.Zeros([.. shapes[ParameterOf(key)]], device: model.Device);
+            workers.Guarded(() => Broadcast(state[key]));
+        }
+        if (!workers.IsFirst && shared.Progress is { } reached) optimizer.Restore(reached.Step, key => state.GetValueOrDefault(key));
+        return shared.Progress;
+
+        bool Broadcast(Tensor tensor)
+        {
+            workers.Group.Broadcast(tensor);
+            return true;
         }
     }
 
@@ -99,6 +123,11 @@ internal static class RunCheckpoint
         }
         throw new InvalidFileException(path, "is no checkpoint of a training run, or a damaged one; delete it to begin anew");
     }
+
+    // The optimiser's keys are "mean." or "variance." and a parameter's name.
+    private static string ParameterOf(string key) => key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..];
+
+    private sealed record SharedState(RunProgress? Progress, IReadOnlyList<string> Keys);
 
     private static StoredTensor Store(Tensor tensor) => new(tensor.DType, [.. tensor.Shape], tensor.ToBytes());
 }

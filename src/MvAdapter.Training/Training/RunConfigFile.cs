@@ -133,7 +133,8 @@ public static class RunConfigFile
         return JsonElement.DeepEquals(JsonSerializer.Deserialize<JsonElement>(a), JsonSerializer.Deserialize<JsonElement>(b));
     }
 
-    private static string Text(RunConfig config, string field) => Properties[field].GetValue(config) switch
+    /// <summary>A field's value as text that <see cref="With"/> reads.</summary>
+    public static string Text(RunConfig config, string field) => Properties[field].GetValue(config) switch
     {
         bool flag => flag ? "true" : "false",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),

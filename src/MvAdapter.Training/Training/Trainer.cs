@@ -27,6 +27,11 @@ public sealed class Trainer : IDisposable
     private readonly Dataset? validation;
     private readonly FrameSource frames;
     private readonly HashSet<string> skipped = new(StringComparer.Ordinal);
+    private readonly Workers? workers;
+    private readonly Lock state = new();   // held while a step moves the weights, so that a checkpoint of between steps can be written at any time
+    private readonly WorkerPace? pace;
+    private long savedStep = -1;
+    private bool between = true;   // the weights are those of the step reached
     private long skippedBatches;
     private RunProgress progress = new();
 
@@ -35,21 +40,26 @@ public sealed class Trainer : IDisposable
     public Trainer(RunConfig config, TrainerOptions options, CancellationToken cancellation = default)
     {
         config.Validate();
-        (this.config, this.options, folder) = (config, options, new RunFolder(options.Output));
-        folder.RefuseOther(config);
+        (this.config, this.options, folder, workers) = (config, options, new RunFolder(options.Output), options.Workers);
+        if (IsFirst) folder.RefuseOther(config);
         var training = config.Load(Split.Train, options.Strict);
         videoCount = training.Samples.Count;
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
+        if (workers is not null) WorkersBatch.Agree(workers, training, sampler.BatchSize);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
         frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache, MemoryForFrames, Say);
-        trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision);
+        trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision, workers);
+        pace = workers is null ? null : new WorkerPace(workers, Say);
         Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
-        if (folder.ReadCheckpoint(path => RunCheckpoint.Restore(path, loaded.Model, trainingStep.Optimizer), Say) is { } before)
+        var before = IsFirst ? folder.ReadCheckpoint(path => RunCheckpoint.Restore(path, loaded.Model, trainingStep.Optimizer), Say) : null;
+        if (workers is not null) before = RunCheckpoint.Share(workers, loaded.Model, trainingStep.Optimizer, before);
+        if (before is not null)
         {
             progress = before;
             skipped.UnionWith(progress.Skipped);
             skippedBatches = progress.SkippedBatches;
+            savedStep = progress.Step;
             Say($"resuming {options.Output} at step {progress.Step} of {TotalSteps}");
         }
     }
@@ -66,6 +76,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Steps of the whole run.</summary>
     public long TotalSteps => config.Steps > 0 ? config.Steps : Math.Max(1, (long)config.Epochs * StepsPerEpoch);
 
+    private bool IsFirst => workers?.IsFirst ?? true;
+
     private int StepsPerEpoch => Math.Max(1, sampler.BatchesPerEpoch / config.Accumulation);
 
     private bool Finished => progress.Stopped || progress.Step >= TotalSteps || progress.TrainSeconds >= options.TimeLimit.TotalSeconds;
@@ -80,7 +92,7 @@ public sealed class Trainer : IDisposable
     public RunProgress Run(CancellationToken cancellation = default)
     {
         if (!Finished || EvaluationDue) Train(cancellation);
-        if (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint)) SaveAdapter(folder.Adapter);
+        if (IsFirst && (!File.Exists(folder.Adapter) || File.GetLastWriteTimeUtc(folder.Adapter) < File.GetLastWriteTimeUtc(folder.Checkpoint))) SaveAdapter(folder.Adapter);
         return progress;
     }
 
@@ -92,18 +104,31 @@ public sealed class Trainer : IDisposable
     {
         try
         {
+            if (!IsFirst)
+            {
+                Loop(null, cancellation);
+                return;
+            }
             Directory.CreateDirectory(options.Output);
             using var held = folder.Hold();
             AtomicFile.DeleteLeftovers(options.Output);
             AtomicFile.WriteText(folder.Config, RunConfigFile.ToYaml(config));
             using var log = new TrainingLog(folder, progress.Step);
+            // At once, however long the step at hand will take.
+            using var told = cancellation.Register(SaveBetweenSteps);
             try
             {
                 Loop(log, cancellation);
             }
-            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            catch (Exception e) when (cancellation.IsCancellationRequested && e is OperationCanceledException or WorkerException)
             {
-                Save();
+                // The others were told to end as well, and some have.
+                SaveBetweenSteps();
+                throw new OperationCanceledException(e.Message, e, cancellation);
+            }
+            catch (WorkerException)
+            {
+                SaveBetweenSteps();
                 throw;
             }
         }
@@ -116,7 +141,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Measures the model as it stands on a split.</summary>
     /// <exception cref="MvAdapterException">The split has no video that can be read.</exception>
     public RetrievalEvaluation Evaluate(Split split, CancellationToken cancellation = default) =>
-        Evaluator.Evaluate(Encoder, config.Load(split, options.Strict), frames.Read, null, cancellation);
+        Evaluator.Evaluate(Encoder, config.Load(split, options.Strict), frames.Read, null, cancellation, workers);
 
     /// <summary>Frees the model.</summary>
     public void Dispose()
@@ -126,11 +151,11 @@ public sealed class Trainer : IDisposable
         loaded.Dispose();
     }
 
-    private void Loop(TrainingLog log, CancellationToken cancellation)
+    private void Loop(TrainingLog? log, CancellationToken cancellation)
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
         using var batches = Batches().GetEnumerator();
-        using var videos = frames.Read(Batches().SelectMany(batch => batch).Select(pair => pair.Sample.Clip), cancellation).GetEnumerator();
+        using var videos = frames.Read(Batches().SelectMany(Own).Select(pair => pair.Sample.Clip), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
         var estimate = new RunEstimate(TotalSteps - progress.Step, sampler.BatchSize, config.Accumulation);
         var sinceCheckpoint = Stopwatch.StartNew();
@@ -141,7 +166,7 @@ public sealed class Trainer : IDisposable
             if (evaluated || Finished) Checkpoint();
             if (Finished)
             {
-                File.Delete(folder.PreviousCheckpoint);
+                if (IsFirst) File.Delete(folder.PreviousCheckpoint);
                 return;
             }
             cancellation.ThrowIfCancellationRequested();
@@ -160,8 +185,8 @@ public sealed class Trainer : IDisposable
 
         void Checkpoint()
         {
-            log.Flush();
-            Save();
+            log?.Flush();
+            if (IsFirst) Save();
             sinceCheckpoint.Restart();
         }
     }
@@ -176,10 +201,10 @@ public sealed class Trainer : IDisposable
         {
             var clock = Stopwatch.StartNew();
             var batch = Next(batches, videos);
-            ids.AddRange(batch.Select(item => item.Pair.Sample.Id));
+            ids.AddRange(batch.Own.Select(item => item.Pair.Sample.Id));
             var seed = SeededRandom.For((ulong)config.Seed, DropoutStream, progress.Step * config.Accumulation + i).NextUInt64();
-            if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch, seed), trainingStep, options, Say);
-            losses.Add(Accumulate(batch, seed));
+            if (estimate.Pending) estimate.Measure(clock.Elapsed, () => Accumulate(batch, seed, last: false), trainingStep, options, Say);
+            losses.Add(Accumulate(batch, seed, last: i == config.Accumulation - 1));
         }
         return (losses, ids);
     }
@@ -191,24 +216,39 @@ public sealed class Trainer : IDisposable
     }
 
     // Nothing is read before all of the step has been asked for, so that a GPU goes through it without waiting.
-    private void Move(TrainingLog log, List<Tensor> losses, List<string> ids, Stopwatch clock)
+    private void Move(TrainingLog? log, List<Tensor> losses, List<string> ids, Stopwatch clock)
     {
         var factor = WarmupCosine.Factor(progress.Step, TotalSteps, config.Warmup);
-        var moved = trainingStep.Step();
-        var (loss, norm) = (Mean(losses, ids), moved.ToDouble());
-        if (!double.IsFinite(norm)) throw Diverged($"the gradient's norm is {norm}", ids);
-        var seconds = clock.Elapsed.TotalSeconds;
-        var memory = TorchRuntime.Memory(options.Device);
-        progress = progress with
+        trainingStep.Reduce();
+        double loss, norm, seconds;
+        MemoryUse memory;
+        lock (state)
         {
-            Step = progress.Step + 1,
-            SkippedBatches = skippedBatches,
-            TrainSeconds = progress.TrainSeconds + seconds,
-            PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
-            Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
-        };
-        log.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
-        options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
+            between = false;
+            var moved = trainingStep.Step();
+            (loss, norm) = (Mean(losses, ids), moved.ToDouble());
+            if (!double.IsFinite(norm)) throw Diverged($"the gradient's norm is {norm}", ids);
+            seconds = clock.Elapsed.TotalSeconds;
+            memory = TorchRuntime.Memory(options.Device);
+            progress = progress with
+            {
+                Step = progress.Step + 1,
+                SkippedBatches = skippedBatches,
+                TrainSeconds = progress.TrainSeconds + seconds,
+                PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
+                Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
+            };
+            between = true;
+        }
+        if (pace is not null)
+        {
+            // One time for all, so that all end together at a limit.
+            var slowest = pace.Step(seconds);
+            lock (state) progress = progress with { TrainSeconds = progress.TrainSeconds - seconds + slowest };
+            seconds = slowest;
+        }
+        log?.Write(new TrainingLogEntry { Step = progress.Step, Loss = loss, LrFactor = factor, GradientNorm = norm, Seconds = seconds, Memory = memory.Current });
+        if (IsFirst) options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
     }
 
     private MvAdapterException Diverged(string what, List<string> ids) => new(FormattableString.Invariant(
@@ -227,55 +267,66 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    private List<(TrainingPair Pair, VideoFrames Frames)> Next(IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos)
+    private IReadOnlyList<TrainingPair> Own(IReadOnlyList<TrainingPair> batch) => workers?.Part(batch) ?? batch;
+
+    private ReadBatch Next(IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos)
     {
+        VideoException? last = null;
         // Two videos that can be read meet sooner or later, but for captions that keep them apart.
         for (var tries = 0; tries < MostEpochsWithoutBatch * sampler.BatchesPerEpoch && videoCount - skipped.Count > 1; tries++)
         {
             batches.MoveNext();
             var batch = new List<(TrainingPair, VideoFrames)>();
-            foreach (var pair in batches.Current)
+            var unreadable = new List<UnreadableVideo>();
+            foreach (var pair in Own(batches.Current))
             {
                 videos.MoveNext();
                 if (videos.Current.Error is not { } error) batch.Add((pair, videos.Current));
-                else if (skipped.Add(pair.Sample.Id)) Say($"skipped {error.Message}");
+                else if (!skipped.Contains(pair.Sample.Id)) unreadable.Add(new UnreadableVideo(pair.Sample.Id, (last = error).Message));
             }
-            if (batch.Count > 1) return batch;
+            var read = ReadBatch.Of(batch, unreadable, workers);
+            foreach (var video in read.Unreadable)
+                if (skipped.Add(video.Id)) Say($"skipped {video.Reason}");
+            if (read.Count > 1) return read;
             skippedBatches++;
         }
         throw new MvAdapterException(
-            $"no batch of {config.Dataset} has two videos that can be read: {skipped.Count} of {videoCount} cannot; the last reason: {videos.Current?.Error?.Message}");
+            $"no batch of {config.Dataset} has two videos that can be read: {skipped.Count} of {videoCount} cannot; the last reason: {last?.Message}");
     }
 
     // The seed of dropout: of the batch's own, whatever was drawn before it, so that a run goes on as if it had not been broken off.
-    private Tensor Accumulate(List<(TrainingPair Pair, VideoFrames Frames)> batch, ulong seed)
+    private Tensor Accumulate(ReadBatch batch, ulong seed, bool last)
     {
         using var scope = new TensorScope();
         var share = 1.0 / config.Accumulation;
-        if (config.ChunkSize == 0 || config.ChunkSize >= batch.Count)
+        // Other rows have other dropout.
+        if (workers is not null) seed += (ulong)workers.Rank << 32;
+        if (config.ChunkSize == 0 || config.ChunkSize >= batch.Own.Count)
         {
             Generator.ManualSeed(seed);
-            return scope.Keep(trainingStep.Accumulate(Input(batch), share));
+            return scope.Keep(trainingStep.Accumulate(Input(batch.Own), share, batch.Rows, last));
         }
-        return scope.Keep(trainingStep.Accumulate([.. batch.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
+        return scope.Keep(trainingStep.Accumulate([.. batch.Own.Chunk(config.ChunkSize).Select((part, i) => (Func<TrainingInput>)(() =>
         {
             Generator.ManualSeed(seed + (ulong)i);   // the same dropout in both passes over the part
             return Input(part);
-        }))], share));
+        }))], share, batch.Rows, last));
     }
 
     private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)
     {
+        // A worker none of whose videos can be read takes part with one that does not count.
+        if (pairs.Count == 0) return new TrainingInput(FrameBatch.Padded(Tensor.Zeros([1, config.Frames, 3, Model.Clip.Config.ImageSize, Model.Clip.Config.ImageSize], device: options.Device), null), Encoder.TokenRows([""]));
         var videos = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config, options.Device);
         return new TrainingInput(videos, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
     }
 
-    private void Validate(TrainingLog log, CancellationToken cancellation)
+    private void Validate(TrainingLog? log, CancellationToken cancellation)
     {
-        var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation);
+        var result = Evaluator.Evaluate(Encoder, validation!, frames.Read, null, cancellation, workers);
         TorchRuntime.EmptyCache();   // what inference holds of the weights would count against the steps that follow
         var (t2v, v2t) = (result.TextToVideo.R1, result.VideoToText.R1);
-        log.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
+        log?.Write(new TrainingLogEntry { Step = progress.Step, TextToVideoR1 = t2v, VideoToTextR1 = v2t, OrderAccuracy = result.OrderAccuracy });
         var better = progress.Best is not { } best || t2v + v2t > best;
         progress = progress with
         {
@@ -284,12 +335,28 @@ public sealed class Trainer : IDisposable
             SinceBest = better ? 0 : progress.SinceBest + 1,
             Stopped = config.Patience > 0 && !better && progress.SinceBest + 1 >= config.Patience,
         };
-        if (better) SaveAdapter(folder.Best);
+        if (better && IsFirst) SaveAdapter(folder.Best);
         Say(FormattableString.Invariant($"step {progress.Step}: validation R@1 {t2v:0.0} % text to video, {v2t:0.0} % video to text{(result.OrderAccuracy is { } order ? $", order accuracy {order:0.0} %" : "")}{(better ? " (best)" : "")}"));
         if (progress.Stopped) Say($"no better evaluation in {config.Patience}: stopping early");
     }
 
-    private void Save() => folder.ReplaceCheckpoint(path => RunCheckpoint.Save(path, config, Model, trainingStep.Optimizer, progress));
+    private void Save()
+    {
+        lock (state)
+        {
+            folder.ReplaceCheckpoint(path => RunCheckpoint.Save(path, config, Model, trainingStep.Optimizer, progress));
+            savedStep = progress.Step;
+        }
+    }
+
+    // Called by whatever thread is told to end the run; not when the weights have moved to what is no number.
+    private void SaveBetweenSteps()
+    {
+        lock (state)
+        {
+            if (between && progress.Step > 0 && savedStep != progress.Step) Save();
+        }
+    }
 
     private Dataset? TryLoadValidation()
     {
@@ -304,5 +371,8 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    private void Say(string message) => options.OnMessage?.Invoke(message);
+    private void Say(string message)
+    {
+        if (IsFirst) options.OnMessage?.Invoke(message);
+    }
 }

@@ -23,6 +23,12 @@ public sealed record TrainerOptions
     /// <summary>Training ends at the first step after so much of it, evaluations not counted.</summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.MaxValue;
 
+    /// <summary>
+    /// Those who train together, each in a process of its own: all make the same calls. The first writes the files and is told of steps
+    /// and messages. Null for one alone.
+    /// </summary>
+    public Workers? Workers { get; init; }
+
     /// <summary>Told of every step.</summary>
     public Action<TrainingProgress>? OnStep { get; init; }
 

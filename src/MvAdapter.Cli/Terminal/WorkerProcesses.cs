@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using MvAdapter.Training;
+
+namespace MvAdapter.Cli;
+
+/// <summary>
+/// The workers of <c>--workers N</c>: this command N times over, each told its rank by the variables that torchrun sets. They meet in a
+/// file, so that nothing listens to the network, and all end when one does.
+/// </summary>
+internal sealed class WorkerProcesses : IDisposable
+{
+    /// <summary>The variable that names the file in which a worker leaves why it ended.</summary>
+    private const string ReasonVariable = "MVADAPTER_WORKER_ERROR";
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    private readonly string folder;
+    private readonly List<Process> processes = [];
+    private readonly int count;
+
+    private WorkerProcesses(int count)
+    {
+        this.count = count;
+        folder = Directory.CreateTempSubdirectory("mvadapter-workers-").FullName;
+    }
+
+    private string Reason => Path.Combine(folder, "reason");
+
+    /// <summary>Runs the command's arguments in so many workers; returns what the first to fail has, or success.</summary>
+    public static int Run(int count, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        using var workers = new WorkerProcesses(count);
+        workers.Start([.. arguments]);
+        using var told = cancellation.Register(workers.Tell);
+        return workers.Wait(cancellation);
+    }
+
+    /// <summary>Leaves an error for whoever started this worker, who says it once for all; false where nobody did.</summary>
+    public static bool TryReport(string message)
+    {
+        if (Environment.GetEnvironmentVariable(ReasonVariable) is not { Length: > 0 } file) return false;
+        try
+        {
+            using var stream = new StreamWriter(new FileStream(file, FileMode.CreateNew));
+            stream.Write(message);
+        }
+        catch (IOException)
+        {
+            // Another worker was the first; what it says is what matters.
+        }
+        return true;
+    }
+
+    /// <summary>Whether this process is such a worker.</summary>
+    public static bool IsWorker => Environment.GetEnvironmentVariable(ReasonVariable) is { Length: > 0 };
+
+    public void Dispose()
+    {
+        foreach (var process in processes)
+        {
+            if (!process.HasExited) process.Kill();
+            process.WaitForExit();
+            process.Dispose();
+        }
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private void Start(string[] arguments)
+    {
+        var threads = Math.Max(1, Environment.ProcessorCount / count);
+        for (var rank = 0; rank < count; rank++)
+        {
+            var start = OwnProgram.With(arguments);
+            void Set(string name, string value) => start.Environment[name] = value;
+            Set("RANK", Text(rank));
+            Set("WORLD_SIZE", Text(count));
+            Set("LOCAL_RANK", Text(rank));
+            Set("LOCAL_WORLD_SIZE", Text(count));
+            Set(WorkerEnvironment.FileVariable, Path.Combine(folder, "store"));
+            Set(ReasonVariable, Reason);
+            if (!start.Environment.ContainsKey("OMP_NUM_THREADS")) Set(WorkerOptions.ThreadsVariable, Text(threads));
+            // The first speaks for all.
+            if (rank > 0) (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+            var process = Process.Start(start)!;
+            if (rank > 0)
+            {
+                process.BeginOutputReadLine();
+                process.BeginErrorReadLine();
+            }
+            processes.Add(process);
+        }
+    }
+
+    private int Wait(CancellationToken cancellation)
+    {
+        var ends = processes.Select((process, rank) => (Rank: rank, End: process.WaitForExitAsync(CancellationToken.None))).ToList();
+        var first = ExitCode.Success;
+        Stopwatch? since = null;
+        while (ends.Count > 0)
+        {
+            var wait = since is null ? Timeout.InfiniteTimeSpan : Grace - since.Elapsed;
+            if (since is not null && (wait <= TimeSpan.Zero || !Task.WhenAny(ends.Select(item => item.End)).Wait(wait, CancellationToken.None))) break;
+            var (rank, _) = ends[Task.WaitAny([.. ends.Select(item => item.End)], CancellationToken.None)];
+            ends.RemoveAll(item => item.Rank == rank);
+            var code = processes[rank].ExitCode;
+            if (code is ExitCode.Success or ExitCode.Partial)
+            {
+                if (rank == 0 && first == ExitCode.Success) first = code;
+                continue;
+            }
+            if (since is not null) continue;
+            // The others notice by themselves and write what is to be written; those that hang are ended after a while.
+            since = Stopwatch.StartNew();
+            if (cancellation.IsCancellationRequested) continue;
+            first = code > 128 ? ExitCode.Failure : code;
+            if (code > 128) TryWrite(string.Create(CultureInfo.InvariantCulture, $"rank {rank} ({Environment.MachineName}) was ended by signal {code - 128}{(code == 128 + 9 ? ", as the system does when memory is full" : "")}; the last checkpoint is kept, and the same command goes on from it"));
+        }
+        foreach (var process in processes.Where(process => !process.HasExited)) process.Kill();
+        cancellation.ThrowIfCancellationRequested();
+        if (first is not (ExitCode.Success or ExitCode.Partial)) Terminal.Error(File.Exists(Reason) ? File.ReadAllText(Reason) : $"a worker ended with code {first}");
+        return first;
+    }
+
+    private void TryWrite(string reason)
+    {
+        if (!File.Exists(Reason)) File.WriteAllText(Reason, reason);
+    }
+
+    // Ctrl-C reaches all of a terminal's processes; a signal to this one alone is passed on by the end of their input.
+    private void Tell()
+    {
+        foreach (var process in processes)
+        {
+            try
+            {
+                process.StandardInput.Close();
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException)
+            {
+                // It has ended already.
+            }
+        }
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
