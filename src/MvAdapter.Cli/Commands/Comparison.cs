@@ -6,10 +6,11 @@ namespace MvAdapter.Cli;
 /// <summary>Carries a comparison out: starts what is not finished, some at once, and writes the table after each.</summary>
 /// <param name="plan">The runs.</param>
 /// <param name="slots">How many at once.</param>
+/// <param name="together">How many workers train each run together, and the device as it was named; null for one.</param>
 /// <param name="cache">The folder of frames.</param>
 /// <param name="minutes">The most minutes of training of a run.</param>
 /// <param name="remarks">What else the table must say.</param>
-internal sealed class Comparison(ComparisonPlan plan, RunSlots slots, string cache, double? minutes, IReadOnlyList<string> remarks)
+internal sealed class Comparison(ComparisonPlan plan, RunSlots slots, (int Workers, string Device)? together, string cache, double? minutes, IReadOnlyList<string> remarks)
 {
     private readonly Dictionary<PlannedRun, RunResult> results = [];
     private readonly Dictionary<PlannedRun, string> failures = [];
@@ -64,7 +65,8 @@ internal sealed class Comparison(ComparisonPlan plan, RunSlots slots, string cac
 
     private string? Train(PlannedRun run, ComparisonProgress progress, CancellationToken cancellation)
     {
-        List<string> options = ["--cache", cache, "--device", slots.Device.ToString(), "--jobs", Text(slots.Jobs)];
+        List<string> options = ["--cache", cache, "--device", together?.Device ?? slots.Device.ToString(), "--jobs", Text(slots.Jobs)];
+        if (together is { } group) options.AddRange(["--workers", Text(group.Workers)]);
         if (slots.ThreadsOfRun is { } threads) options.AddRange(["--threads", Text(threads)]);
         if (minutes is { } limit) options.AddRange(["--minutes", Text(limit)]);
         using var child = new ChildRun(run, options, (step, total, loss) => progress.Step(run, step, total, loss));

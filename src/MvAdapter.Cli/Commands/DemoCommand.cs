@@ -36,19 +36,22 @@ internal static class DemoCommand
         var seeds = new Option<string>("--seeds") { Description = "Seeds of training, such as 0,1,2: each method is trained with each of them", DefaultValueFactory = _ => "0", HelpName = "S,..." };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads, device }) command.Add(option);
+        var workers = new Option<int>("--workers") { Description = "Processes that train each run together, each on a GPU of its own with --device cuda, else on a share of the cores", DefaultValueFactory = _ => 1, HelpName = "N" };
+        foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads, device, workers }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             if (parsed.GetValue(steps) < 1) throw new UsageException("--steps must be at least 1");
             if (parsed.GetValue(seed) < 0) throw new UsageException("--seed must not be negative");
+            if (parsed.GetValue(workers) < 1) throw new UsageException("--workers must be at least 1");
             var settings = defaults with { Videos = parsed.GetValue(videos), TestPairs = parsed.GetValue(testPairs), Seed = (ulong)parsed.GetValue(seed) };
-            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), ModelOptions.ParseDevice(parsed.GetValue(device)!), cancellation);
+            return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), ModelOptions.ParseDevice(parsed.GetValue(device)!),
+                parsed.GetValue(workers) > 1 ? ["--workers", parsed.GetValue(workers).ToString(CultureInfo.InvariantCulture), "--device", parsed.GetValue(device)!] : null, cancellation);
         });
         return command;
     }
 
-    private static int Run(string folder, MovingShapesSettings settings, int steps, IReadOnlyList<long> seeds, Device device, CancellationToken cancellation)
+    private static int Run(string folder, MovingShapesSettings settings, int steps, IReadOnlyList<long> seeds, Device device, string[]? together, CancellationToken cancellation)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
         var clip = FindBackbone();
@@ -63,7 +66,7 @@ internal static class DemoCommand
 
         var outcomes = new List<Outcome>();
         foreach (var seed in seeds)
-            foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, device, cancellation));
+            foreach (var config in DemoRecipe.Methods(basis with { Seed = seed })) outcomes.Add(Train(config, folder, cache, device, together, cancellation));
 
         var page = Path.Combine(folder, "report.html");
         using (var frames = FrameSource.Open(FramePreparation.Reader(basis, processor), cache))
@@ -86,9 +89,10 @@ internal static class DemoCommand
         return ExitCode.Success;
     }
 
-    private static Outcome Train(RunConfig config, string folder, string cache, Device device, CancellationToken cancellation)
+    private static Outcome Train(RunConfig config, string folder, string cache, Device device, string[]? together, CancellationToken cancellation)
     {
         Terminal.Say($"{config.Method}, seed {config.Seed}:");
+        if (together is not null && config.Method != Adapters.ZeroShot.Definition.Name) TrainTogether(config, folder, cache, together, cancellation);
         using var bar = Terminal.Begin($"{config.Method} steps", config.Steps);
         var experiment = new Experiment(folder, new TrainerOptions
         {
@@ -104,6 +108,23 @@ internal static class DemoCommand
         Terminal.Say(string.Create(CultureInfo.InvariantCulture,
             $"  test: R@1 {outcome.Report.TextToVideo.R1:0.0} % text to video, {outcome.Report.VideoToText.R1:0.0} % video to text, order accuracy {outcome.Report.OrderAccuracy:0.0} %"));
         return outcome;
+    }
+
+    // By workers, to its end; then there is nothing left to train for the run itself.
+    private static void TrainTogether(RunConfig config, string folder, string cache, string[] together, CancellationToken cancellation)
+    {
+        var run = new RunFolder(new Experiment(folder, new TrainerOptions { Output = folder }).RunFolder(config));
+        if (run.TryReadProgress(config) is { } reached && reached.Step >= config.Steps) return;
+        Directory.CreateDirectory(run.Path);
+        Files.AtomicFile.WriteText(run.Config, RunConfigFile.ToYaml(config));
+        var start = OwnProgram.With(["train", "--config", run.Config, "--output", run.Path, "--cache", cache, "--strict", .. together]);
+        start.RedirectStandardOutput = true;
+        using var process = System.Diagnostics.Process.Start(start)!;
+        using var told = cancellation.Register(process.StandardInput.Close);
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        cancellation.ThrowIfCancellationRequested();
+        if (process.ExitCode != ExitCode.Success) throw new MvAdapterException($"the workers of {config.Method} ended with code {process.ExitCode}; the line above says why");
     }
 
     // The test videos, whole, by what MV-Adapter has learnt. Nothing is done again for what is there.

@@ -29,22 +29,29 @@ internal static class EvalCommand
         var ranks = new Option<string?>("--ranks") { Description = "Write every query's rank and first five as CSV", HelpName = "FILE.csv" };
         var worst = new Option<bool>("--worst") { Description = "Print the worst queries with their first five" };
         var json = new Option<bool>("--json") { Description = "Print a JSON array, one object a method" };
+        var workerOptions = new WorkerOptions(command);
         foreach (var option in new Option[] { cache, dualSoftmax, temperature, ranks, worst, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             if (parsed.GetValue(ranks) is { } target) OutputPath.Check(target);
+            return workerOptions.Run(parsed, model.DeviceName(parsed), WorkerOptions.Alike(parsed, "--device", "--threads", "--ranks"), cancellation, (workers, ending) => Run(parsed, workers, ending));
+        });
+        return command;
+
+        int Run(ParseResult parsed, Workers? workers, CancellationToken cancellation)
+        {
             var data = dataset.TryLoad(parsed) ?? throw new UsageException("nothing to evaluate: give --captions FILE, or --dataset NAME --annotations PATH");
             using var encoder = model.Load(parsed, cancellation);
             RetrievalEvaluation result;
             using (var frames = FrameSource.Open(encoder.Reader, parsed.GetValue(cache), warn: Terminal.Warn))
             using (var bar = Terminal.Begin("videos", data.Samples.Count))
-                result = Evaluator.Evaluate(encoder, data, frames.Read, bar, cancellation);
+                result = Evaluator.Evaluate(encoder, data, frames.Read, bar, cancellation, workers);
+            if (workers is { IsFirst: false }) return ExitCode.Success;
             if (parsed.GetValue(dualSoftmax)) result = result.WithDualSoftmax(parsed.GetValue(temperature));
             if (parsed.GetValue(ranks) is { } file) RankedQuery.WriteCsv(file, result.Queries());
             Print(encoder, Report(encoder, model.Adapter(parsed), result), result, parsed.GetValue(json), parsed.GetValue(worst));
             return result.Missing.Count > 0 ? ExitCode.Partial : ExitCode.Success;
-        });
-        return command;
+        }
     }
 
     // An adapter says which run made it; what that run cost stands in its folder, where it still is.

@@ -25,14 +25,22 @@ internal static class MeasureCommand
         var jobs = new Option<int>("--jobs") { Required = true };
         var minutes = new Option<double?>("--minutes");
         var checkpointSeconds = new Option<double>("--checkpoint-seconds") { DefaultValueFactory = _ => 60 };
+        var workerOptions = new WorkerOptions(command);
         foreach (var option in new Option[] { folder, row, cache, device, threads, jobs, minutes, checkpointSeconds }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            ParentPipe.EndWithParent(orphaned);
-            ModelOptions.SetThreads(parsed.GetValue(threads));
             var run = new RunFolder(parsed.GetValue(folder)!);
-            using var exclusive = Lock(run, orphaned.Token);
+            return workerOptions.Run(parsed, parsed.GetValue(device)!, WorkerOptions.Alike(parsed), cancellation, (workers, ending) =>
+            {
+                using var exclusive = workers is { IsFirst: false } ? null : Lock(run, ending);
+                return Run(parsed, run, workers, ending);
+            });
+        });
+        return command;
+
+        int Run(ParseResult parsed, RunFolder run, Workers? workers, CancellationToken cancellation)
+        {
+            ModelOptions.SetThreads(parsed.GetValue(threads));
             var config = RunConfigFile.Read(run.Config);
             var outcome = MeasuredRun.Run(config, new TrainerOptions
             {
@@ -41,9 +49,11 @@ internal static class MeasureCommand
                 Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
                 CheckpointInterval = TimeSpan.FromSeconds(parsed.GetValue(checkpointSeconds)),
                 TimeLimit = parsed.GetValue(minutes) is { } limit ? TimeSpan.FromMinutes(limit) : TimeSpan.MaxValue,
+                Workers = workers,
                 OnMessage = Terminal.Say,
                 OnStep = step => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{step.Step} {step.Total} {step.Loss:0.0000}")),
-            }, orphaned.Token);
+            }, cancellation);
+            if (workers is { IsFirst: false }) return ExitCode.Success;
             new RunResult
             {
                 Report = outcome.Report with { Method = parsed.GetValue(row)! },
@@ -53,11 +63,11 @@ internal static class MeasureCommand
                 Device = parsed.GetValue(device)!,
                 Threads = TorchRuntime.Threads,
                 Jobs = parsed.GetValue(jobs),
+                Workers = workers?.Count ?? 1,
                 Curve = LearningCurves.Smooth(outcome.Log),
             }.Write(run);
             return ExitCode.Success;
-        });
-        return command;
+        }
     }
 
     // One that was orphaned by a kill may still be on its way out of the folder.

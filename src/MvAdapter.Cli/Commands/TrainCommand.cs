@@ -38,34 +38,25 @@ internal static class TrainCommand
         {
             var config = configOptions.Read(parsed);
             config.Validate();
-            if (workerOptions.Launch(parsed, cancellation) is { } code) return code;
-            var place = workerOptions.Place(parsed);
-            ModelOptions.SetThreads(WorkerOptions.Threads(parsed.GetValue(threads)));
             var target = parsed.GetValue(output)!;
             var isFile = AdapterExtensions.Contains(Path.GetExtension(target).ToLowerInvariant());
             if (isFile || target.Length == 0) OutputPath.Check(target);
             var seconds = parsed.GetValue(checkpointSeconds);
             if (seconds is not (>= 0 and <= 1e9)) throw new UsageException("--checkpoint-seconds must be from 0 to 1e9");
-            var options = new TrainerOptions
+            return workerOptions.Run(parsed, parsed.GetValue(device)!, Agreement(config), cancellation, (workers, ending) =>
             {
-                Output = isFile ? target + ".run" : target,
-                Device = WorkerOptions.DeviceOf(place, parsed.GetValue(device)!),
-                Cache = parsed.GetValue(cache),
-                Strict = parsed.GetValue(strict),
-                CheckpointInterval = TimeSpan.FromSeconds(seconds),
-            };
-            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            if (WorkerProcesses.IsWorker) ParentPipe.EndWithParent(ending);
-            using var workers = place is null ? null : workerOptions.Join(parsed, place, options.Device, Agreement(config));
-            try
-            {
-                return Run(config, options with { Workers = workers }, isFile ? target : null, parsed.GetValue(json), ending.Token);
-            }
-            catch (Exception e) when (e is not WorkerException)
-            {
-                workers?.Fail(e);
-                throw;
-            }
+                ModelOptions.SetThreads(parsed.GetValue(threads));
+                var options = new TrainerOptions
+                {
+                    Output = isFile ? target + ".run" : target,
+                    Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
+                    Cache = parsed.GetValue(cache),
+                    Strict = parsed.GetValue(strict),
+                    CheckpointInterval = TimeSpan.FromSeconds(seconds),
+                    Workers = workers,
+                };
+                return Run(config, options, isFile ? target : null, parsed.GetValue(json), ending);
+            });
         });
         return command;
     }

@@ -19,6 +19,9 @@ internal sealed class MachineOptions
         command.Add(threads);
     }
 
+    /// <summary>The device as it was named.</summary>
+    public string DeviceName(ParseResult parsed) => parsed.GetValue(device)!;
+
     /// <summary>Sets the threads, and the device and precision of a model.</summary>
     public ModelSource Apply(ParseResult parsed, ModelSource source)
     {

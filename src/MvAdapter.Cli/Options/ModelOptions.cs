@@ -73,6 +73,9 @@ internal sealed class ModelOptions
         machine = new MachineOptions(command, choices.HasFlag(ModelChoices.Precision));
     }
 
+    /// <summary>The device as it was named.</summary>
+    public string DeviceName(ParseResult parsed) => machine.DeviceName(parsed);
+
     /// <summary>Loads the encoder, with a bar for what must be downloaded.</summary>
     public VideoTextEncoder Load(ParseResult parsed, CancellationToken cancellation) => Load(Source(parsed), cancellation);
 
@@ -144,7 +147,7 @@ internal sealed class ModelOptions
     {
         // libtorch's own default counts physical cores, and takes virtual machines' two for one.
         if (threads is null && Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is { Length: > 0 }) return;
-        var count = threads ?? Environment.ProcessorCount;
+        var count = threads ?? WorkerOptions.ShareOfThreads ?? Environment.ProcessorCount;
         if (count is < 1 or > 1024) throw new UsageException($"--threads {count}: give a number from 1 to 1024");
         // One limit for both. They share the cores: decoders run ahead by a few clips and then wait for the model.
         (TorchRuntime.Threads, VideoReader.DefaultParallelism) = (count, count);
@@ -153,6 +156,7 @@ internal sealed class ModelOptions
     /// <summary>Reads a device and refuses one that is not there.</summary>
     public static Device ParseDevice(string text)
     {
+        if (WorkerOptions.OwnGpu(text) is { } own) return own;
         Device device;
         try
         {

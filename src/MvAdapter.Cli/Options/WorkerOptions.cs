@@ -14,58 +14,93 @@ internal sealed class WorkerOptions
     private const int MostWorkers = 256;
     private readonly Option<int?> workers = new("--workers") { Description = "Processes that do the work together, each on a GPU of its own with --device cuda, else on a share of the cores", HelpName = "N" };
     private readonly Option<double> timeout = new("--worker-timeout") { Description = "Seconds that a worker waits for the others in a step", DefaultValueFactory = _ => 600, HelpName = "S" };
+    private readonly Option<double> joinTimeout = new("--join-timeout") { Description = "Seconds that a worker waits for the others to start", DefaultValueFactory = _ => 300, HelpName = "S" };
 
     /// <summary>Adds the options to a command.</summary>
     public WorkerOptions(Command command)
     {
         command.Add(workers);
         command.Add(timeout);
+        command.Add(joinTimeout);
     }
 
-    /// <summary>Starts the workers that are asked for, each with the same command, and waits for them; null where this process does the work.</summary>
-    public int? Launch(ParseResult parsed, CancellationToken cancellation)
-    {
-        if (parsed.GetValue(workers) is not { } count || WorkerProcesses.IsWorker) return null;
-        if (count is < 1 or > MostWorkers) throw new UsageException($"--workers {count}: give a number from 1 to {MostWorkers}");
-        return count == 1 ? null : WorkerProcesses.Run(count, parsed.Tokens.Select(token => token.Value), cancellation);
-    }
+    /// <summary>This process's place among the workers, once it has taken it; null for one alone.</summary>
+    public static WorkerEnvironment? Place { get; private set; }
 
-    /// <summary>This process's place among the workers, by the variables of whoever started it; null for one alone.</summary>
-    public WorkerEnvironment? Place(ParseResult parsed) => parsed.GetValue(workers) == 1 ? null : WorkerEnvironment.Read();
+    /// <summary>The threads of a worker where neither the command nor OMP_NUM_THREADS names any; null for one alone.</summary>
+    public static int? ShareOfThreads =>
+        int.TryParse(Environment.GetEnvironmentVariable(ThreadsVariable), NumberStyles.None, CultureInfo.InvariantCulture, out var share) ? share
+        : Place is { } place ? Math.Max(1, Environment.ProcessorCount / place.LocalWorldSize) : null;
 
-    /// <summary>Meets the others.</summary>
+    /// <summary>
+    /// Does a command's work: alone, or as the worker that the variables of a launcher make of this process, or by starting the workers
+    /// that are asked for and waiting for them.
+    /// </summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="place">This worker's place.</param>
-    /// <param name="device">Where its model is.</param>
-    /// <param name="agreement">What all must be given alike.</param>
-    public Workers Join(ParseResult parsed, WorkerEnvironment place, Device device, IReadOnlyDictionary<string, string> agreement)
+    /// <param name="device">The device it names; where it is <c>cuda</c>, a worker takes the GPU of its number on the machine.</param>
+    /// <param name="agreement">What all workers must be given alike, by name.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    /// <param name="work">The work: as one of the workers, or alone (null).</param>
+    public int Run(
+        ParseResult parsed, string device, IReadOnlyDictionary<string, string> agreement, CancellationToken cancellation, Func<Workers?, CancellationToken, int> work)
     {
-        var seconds = parsed.GetValue(timeout);
-        if (seconds is not (>= 1 and <= 1e6)) throw new UsageException("--worker-timeout takes seconds from 1 to 1000000");
-        // The first speaks for all; errors are each one's own.
-        if (place.Rank > 0) Console.SetOut(TextWriter.Null);
-        Terminal.Quiet = place.Rank > 0;
-        return Workers.Join(place, device, agreement, new WorkersOptions
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        ParentPipe.EndWithParent(ending);
+        if (parsed.GetValue(workers) is { } count && !WorkerProcesses.IsWorker)
         {
-            Timeout = TimeSpan.FromSeconds(seconds),
+            if (count is < 1 or > MostWorkers) throw new UsageException($"--workers {count}: give a number from 1 to {MostWorkers}");
+            return count == 1 ? work(null, ending.Token) : WorkerProcesses.Run(count, parsed.Tokens.Select(token => token.Value), ending.Token);
+        }
+        Place = WorkerEnvironment.Read();
+        if (Place is null) return work(null, ending.Token);
+        // The first speaks for all; errors are each one's own.
+        if (Place.Rank > 0) Console.SetOut(TextWriter.Null);
+        Terminal.Quiet = Place.Rank > 0;
+        using var joined = Workers.Join(Place, ModelOptions.ParseDevice(device), agreement, new WorkersOptions
+        {
+            JoinTimeout = Seconds(parsed, joinTimeout),
+            Timeout = Seconds(parsed, timeout),
+            LauncherSays = WorkerProcesses.Reason,
             OnLost = reason =>
             {
                 CommandRunner.Say(reason, lost: true);
                 ProcessExit.AtOnce(ExitCode.Failure);
             },
         });
+        try
+        {
+            return work(joined, ending.Token);
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            joined.Fail("was told to end");
+            throw;
+        }
+        catch (Exception e) when (e is not WorkerException)
+        {
+            joined.Fail(e.Message);
+            if (e is UsageException or not MvAdapterException) throw;
+            throw new WorkerException($"{joined.Name(joined.Rank)}: {e.Message}", e);
+        }
     }
 
-    /// <summary>The device of a worker: with several GPUs, that of its number on the machine.</summary>
-    public static Device DeviceOf(WorkerEnvironment? place, string text)
+    /// <summary>The whole command line as what workers must be given alike, but for what may differ between machines.</summary>
+    public static Dictionary<string, string> Alike(ParseResult parsed, params string[] without)
     {
-        if (place is null || text != "cuda") return ModelOptions.ParseDevice(text);
-        if (place.LocalRank >= TorchRuntime.CudaDevices)
-            throw new UsageException($"this machine has {TorchRuntime.CudaDevices} GPUs for {place.LocalWorldSize} workers: each needs one of its own");
-        return Device.Cuda(place.LocalRank);
+        var result = new Dictionary<string, string> { ["command"] = parsed.CommandResult.Command.Name };
+        foreach (var child in parsed.CommandResult.Children.OfType<System.CommandLine.Parsing.OptionResult>())
+            if (!without.Contains(child.Option.Name)) result[child.Option.Name] = string.Join(' ', child.Tokens.Select(token => token.Value));
+        return result;
     }
 
-    /// <summary>The threads of a worker where the command names none.</summary>
-    public static int? Threads(int? given) => given
-        ?? (int.TryParse(Environment.GetEnvironmentVariable(ThreadsVariable), NumberStyles.None, CultureInfo.InvariantCulture, out var share) ? share : null);
+    /// <summary>The GPU of this worker where the device is any.</summary>
+    public static Device? OwnGpu(string device)
+    {
+        if (Place is not { } place || device != "cuda") return null;
+        return place.LocalRank < TorchRuntime.CudaDevices ? Device.Cuda(place.LocalRank)
+            : throw new UsageException($"this machine has {TorchRuntime.CudaDevices} GPUs for {place.LocalWorldSize} workers: each needs one of its own");
+    }
+
+    private static TimeSpan Seconds(ParseResult parsed, Option<double> option) =>
+        parsed.GetValue(option) is >= 1 and <= 1e6 and var seconds ? TimeSpan.FromSeconds(seconds) : throw new UsageException($"{option.Name} takes seconds from 1 to 1000000");
 }

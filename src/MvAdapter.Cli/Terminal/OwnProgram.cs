@@ -11,6 +11,8 @@ internal static class OwnProgram
         var host = Environment.ProcessPath ?? throw new MvAdapterException("the path of this program is not known, so no run can be started");
         // Either a program of its own, or dotnet and the program's library.
         var own = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase) ? [typeof(OwnProgram).Assembly.Location] : Array.Empty<string>();
-        return new ProcessStartInfo(host, [.. own, .. arguments]) { RedirectStandardInput = true };
+        var start = new ProcessStartInfo(host, [.. own, .. arguments]) { RedirectStandardInput = true };
+        start.Environment[ParentPipe.Variable] = "1";
+        return start;
     }
 }

@@ -13,7 +13,7 @@ internal sealed class WorkerProcesses : IDisposable
 {
     /// <summary>The variable that names the file in which a worker leaves why it ended.</summary>
     private const string ReasonVariable = "MVADAPTER_WORKER_ERROR";
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
     private readonly string folder;
     private readonly List<Process> processes = [];
     private readonly int count;
@@ -24,14 +24,14 @@ internal sealed class WorkerProcesses : IDisposable
         folder = Directory.CreateTempSubdirectory("mvadapter-workers-").FullName;
     }
 
-    private string Reason => Path.Combine(folder, "reason");
+    private string ReasonFile => Path.Combine(folder, "reason");
 
     /// <summary>Runs the command's arguments in so many workers; returns what the first to fail has, or success.</summary>
     public static int Run(int count, IEnumerable<string> arguments, CancellationToken cancellation)
     {
         using var workers = new WorkerProcesses(count);
         workers.Start([.. arguments]);
-        using var told = cancellation.Register(workers.Tell);
+        using var told = cancellation.Register(workers.End);
         return workers.Wait(cancellation);
     }
 
@@ -50,6 +50,11 @@ internal sealed class WorkerProcesses : IDisposable
         }
         return true;
     }
+
+    /// <summary>Why the workers of this process's launcher end, as it or the first to end has said; null while they work.</summary>
+    public static string? Reason() => Environment.GetEnvironmentVariable(ReasonVariable) is { Length: > 0 } file ? Reason(file) : null;
+
+    private static string? Reason(string file) => File.Exists(file) && File.ReadAllText(file) is { Length: > 0 } text ? text : null;
 
     /// <summary>Whether this process is such a worker.</summary>
     public static bool IsWorker => Environment.GetEnvironmentVariable(ReasonVariable) is { Length: > 0 };
@@ -77,7 +82,7 @@ internal sealed class WorkerProcesses : IDisposable
             Set("LOCAL_RANK", Text(rank));
             Set("LOCAL_WORLD_SIZE", Text(count));
             Set(WorkerEnvironment.FileVariable, Path.Combine(folder, "store"));
-            Set(ReasonVariable, Reason);
+            Set(ReasonVariable, ReasonFile);
             if (!start.Environment.ContainsKey("OMP_NUM_THREADS")) Set(WorkerOptions.ThreadsVariable, Text(threads));
             // The first speaks for all.
             if (rank > 0) (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
@@ -113,21 +118,24 @@ internal sealed class WorkerProcesses : IDisposable
             since = Stopwatch.StartNew();
             if (cancellation.IsCancellationRequested) continue;
             first = code > 128 ? ExitCode.Failure : code;
-            if (code > 128) TryWrite(string.Create(CultureInfo.InvariantCulture, $"rank {rank} ({Environment.MachineName}) was ended by signal {code - 128}{(code == 128 + 9 ? ", as the system does when memory is full" : "")}; the last checkpoint is kept, and the same command goes on from it"));
+            if (code > 128) Tell(string.Create(CultureInfo.InvariantCulture, $"rank {rank} ({Environment.MachineName}) was ended by signal {code - 128}{(code == 128 + 9 ? ", as the system does when memory is full" : "")}; the last checkpoint is kept, and the same command goes on from it"));
         }
         foreach (var process in processes.Where(process => !process.HasExited)) process.Kill();
         cancellation.ThrowIfCancellationRequested();
-        if (first is not (ExitCode.Success or ExitCode.Partial)) Terminal.Error(File.Exists(Reason) ? File.ReadAllText(Reason) : $"a worker ended with code {first}");
+        if (first is not (ExitCode.Success or ExitCode.Partial)) Terminal.Error(Reason(ReasonFile) is { } reason ? reason : $"a worker ended with code {first}");
         return first;
     }
 
-    private void TryWrite(string reason)
+    private void Tell(string reason)
     {
-        if (!File.Exists(Reason)) File.WriteAllText(Reason, reason);
+        var next = ReasonFile + ".next";
+        File.WriteAllText(next, reason);
+        // Whole or not at all, since the workers look for it.
+        if (!File.Exists(ReasonFile)) File.Move(next, ReasonFile);
     }
 
     // Ctrl-C reaches all of a terminal's processes; a signal to this one alone is passed on by the end of their input.
-    private void Tell()
+    private void End()
     {
         foreach (var process in processes)
         {

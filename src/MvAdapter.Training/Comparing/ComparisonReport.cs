@@ -67,8 +67,8 @@ public sealed class ComparisonReport
         }
         foreach (var (run, result) in results.Where(item => !item.Value.Complete).OrderBy(item => item.Key.Name, StringComparer.Ordinal))
             notes.Add(Units.Format($"{run.Name}: ended by the limit of time after {result.Report.Steps} of {result.TotalSteps} steps."));
-        foreach (var group in results.Values.GroupBy(result => (result.Device, result.Threads, result.Jobs)))
-            notes.Add(Units.Format($"Measured on {group.Key.Device} with {group.Key.Threads} threads{(group.Count() == results.Count ? "" : $" ({group.Count()} of the runs)")}{(group.Key.Jobs > 1 ? $", {group.Key.Jobs} runs at once: times were taken side by side and say less" : "")}."));
+        foreach (var group in results.Values.GroupBy(result => (result.Device, result.Threads, result.Jobs, result.Workers)))
+            notes.Add(Units.Format($"Measured on {group.Key.Device} with {(group.Key.Workers > 1 ? $"{group.Key.Workers} workers of " : "")}{group.Key.Threads} threads{(group.Count() == results.Count ? "" : $" ({group.Count()} of the runs)")}{(group.Key.Jobs > 1 ? $", {group.Key.Jobs} runs at once: times were taken side by side and say less" : "")}."));
         return [.. notes, .. remarks];
     }
 

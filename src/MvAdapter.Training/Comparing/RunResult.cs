@@ -29,6 +29,9 @@ public sealed record RunResult
     /// <summary>Runs that went on at once.</summary>
     public required int Jobs { get; init; }
 
+    /// <summary>Workers that trained it together.</summary>
+    public int Workers { get; init; } = 1;
+
     /// <summary>The smoothed log.</summary>
     public required IReadOnlyList<TrainingLogEntry> Curve { get; init; }
 

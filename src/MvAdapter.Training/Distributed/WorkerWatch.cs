@@ -16,6 +16,7 @@ internal sealed class WorkerWatch : IDisposable
     private readonly Func<RendezvousStore> open;
     private readonly IReadOnlyList<string> names;
     private readonly WorkersOptions options;
+    private readonly CancellationTokenSource lost = new();
     private readonly Thread thread;
     private readonly Timer guard;
     private readonly ManualResetEventSlim wake = new();
@@ -35,6 +36,9 @@ internal sealed class WorkerWatch : IDisposable
         // The store's server may be stopped, and then the watch waits for its answer.
         guard = new Timer(_ => GuardTheWatch(), null, Beat, Beat);
     }
+
+    /// <summary>Cancelled, by the watch's thread, when a worker is lost.</summary>
+    public CancellationToken LostToken => lost.Token;
 
     /// <summary>Why the work has ended: what another worker said, or the given fault of this one. Waits until silence would be noticed.</summary>
     public WorkerException? Explain(Exception fault)
@@ -90,7 +94,7 @@ internal sealed class WorkerWatch : IDisposable
         {
             Interlocked.Exchange(ref lastTurn, clock.ElapsedMilliseconds);
             store.Set(Key("beat", environment.Rank), beat.ToString(CultureInfo.InvariantCulture));
-            if (store.TryGet(Key("failed")) is { } reason) Lost(reason);
+            if ((store.TryGet(Key("failed")) ?? options.LauncherSays?.Invoke()) is { } reason) Lost(reason);
             else if (saying is { } mine) Say(store, mine);
             else if (leaving)
             {
@@ -118,6 +122,7 @@ internal sealed class WorkerWatch : IDisposable
     {
         failure ??= reason;
         known.Set();
+        lost.Cancel();
         if (options.OnLost is not { } notify) return;
         new Thread(() =>
         {

@@ -40,6 +40,9 @@ public sealed class Workers : IDisposable
     /// <summary>Time spent with the others so far: waiting for the slowest, and on the wire.</summary>
     public TimeSpan Waited { get; private set; }
 
+    /// <summary>Cancelled by another thread when a worker is lost, even where this one waits for it inside a library.</summary>
+    public CancellationToken Lost => watch.LostToken;
+
     /// <summary>What a worker is called in messages: its rank and host.</summary>
     public string Name(int rank) => names[rank];
 
@@ -113,7 +116,7 @@ public sealed class Workers : IDisposable
     }
 
     /// <summary>Tells the others that this worker ends, and why.</summary>
-    public void Fail(Exception reason) => watch.Fail(reason.Message);
+    public void Fail(string reason) => watch.Fail(reason);
 
     /// <summary>Leaves; the store waits for the others to leave as well, as the first worker may keep it.</summary>
     public void Dispose()

@@ -12,6 +12,9 @@ public sealed record WorkersOptions
     /// <summary>How long a worker may give no sign of life: its process is gone or stopped, or the network is cut.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>What the launcher says of why the workers end; null while it says nothing. Asked once a second by another thread.</summary>
+    public Func<string?>? LauncherSays { get; init; }
+
     /// <summary>
     /// Called by another thread with the reason when a worker is lost and this one has not noticed within some seconds, as one that waits
     /// inside a GPU's library does not: the process should end.

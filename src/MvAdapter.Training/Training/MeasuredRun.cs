@@ -7,7 +7,7 @@ using MvAdapter.Video;
 namespace MvAdapter.Training;
 
 /// <summary>A method that was trained and measured.</summary>
-/// <param name="Report">The numbers.</param>
+/// <param name="Report">The numbers; of workers that train together, the first's has the times too.</param>
 /// <param name="Evaluation">What they follow from.</param>
 /// <param name="Log">The run's log; empty for a method that trains nothing.</param>
 /// <param name="TotalSteps">Steps that the config asks for; 0 for a method that trains nothing.</param>
@@ -39,8 +39,11 @@ public static class MeasuredRun
         using var trainer = new Trainer(config, options, cancellation);
         var progress = trainer.Run(cancellation);
         var evaluation = trainer.Evaluate(Split.Test, cancellation);
+        var complete = progress.Stopped || progress.Step >= trainer.TotalSteps;
+        var measured = Reports.Of(trainer.Model, config.Seed, evaluation, progress.TrainSeconds, progress.PeakMemory);
+        if (options.Workers is { IsFirst: false }) return new Outcome(measured, evaluation, [], trainer.TotalSteps, complete);
         IReadOnlyList<TrainingLogEntry> log = File.Exists(run.Log) ? JsonLines.Read<TrainingLogEntry>(run.Log) : [];
-        var report = Reports.Of(trainer.Model, config.Seed, evaluation, progress.TrainSeconds, progress.PeakMemory) with
+        var report = measured with
         {
             StorageBytes = new FileInfo(run.Adapter).Length,
             Steps = progress.Step,
@@ -48,7 +51,7 @@ public static class MeasuredRun
         };
         using var frames = FrameSource.Open(trainer.Encoder.Reader, options.Cache);
         var whole = WithEncodingTime(report, trainer.Encoder, config.Load(Split.Test), frames, cancellation);
-        return new Outcome(whole, evaluation, log, trainer.TotalSteps, progress.Stopped || progress.Step >= trainer.TotalSteps);
+        return new Outcome(whole, evaluation, log, trainer.TotalSteps, complete);
     }
 
     /// <summary>The outcome of a method that trains nothing; null for any other.</summary>
@@ -59,8 +62,9 @@ public static class MeasuredRun
         if (loaded.Model.TrainableParameters().Any()) return null;
         using var frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache);
         var test = config.Load(Split.Test, options.Strict);
-        var evaluation = Evaluator.Evaluate(loaded.Encoder, test, frames.Read, null, cancellation);
+        var evaluation = Evaluator.Evaluate(loaded.Encoder, test, frames.Read, null, cancellation, options.Workers);
         var report = Reports.Of(loaded.Model, config.Seed, evaluation, 0, TorchRuntime.Memory(options.Device).Peak);
+        if (options.Workers is { IsFirst: false }) return new Outcome(report, evaluation, [], 0, Complete: true);
         return new Outcome(WithEncodingTime(report, loaded.Encoder, test, frames, cancellation), evaluation, [], 0, Complete: true);
     }
 

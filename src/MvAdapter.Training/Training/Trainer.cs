@@ -31,7 +31,7 @@ public sealed class Trainer : IDisposable
     private readonly Lock state = new();   // held while a step moves the weights, so that a checkpoint of between steps can be written at any time
     private readonly WorkerPace? pace;
     private long savedStep = -1;
-    private bool between = true;   // the weights are those of the step reached
+    private bool sound = true;   // the weights are those of the step reached, and numbers
     private long skippedBatches;
     private RunProgress progress = new();
 
@@ -116,6 +116,7 @@ public sealed class Trainer : IDisposable
             using var log = new TrainingLog(folder, progress.Step);
             // At once, however long the step at hand will take.
             using var told = cancellation.Register(SaveBetweenSteps);
+            using var lost = (workers?.Lost ?? CancellationToken.None).Register(SaveBetweenSteps);
             try
             {
                 Loop(log, cancellation);
@@ -224,7 +225,7 @@ public sealed class Trainer : IDisposable
         MemoryUse memory;
         lock (state)
         {
-            between = false;
+            sound = false;
             var moved = trainingStep.Step();
             (loss, norm) = (Mean(losses, ids), moved.ToDouble());
             if (!double.IsFinite(norm)) throw Diverged($"the gradient's norm is {norm}", ids);
@@ -238,7 +239,7 @@ public sealed class Trainer : IDisposable
                 PeakMemory = Math.Max(progress.PeakMemory, memory.Peak),
                 Skipped = progress.Skipped.Count == skipped.Count ? progress.Skipped : [.. skipped],
             };
-            between = true;
+            sound = true;
         }
         if (pace is not null)
         {
@@ -251,8 +252,20 @@ public sealed class Trainer : IDisposable
         if (IsFirst) options.OnStep?.Invoke(new TrainingProgress(progress.Step, TotalSteps, loss, sampler.BatchSize * config.Accumulation / seconds));
     }
 
-    private MvAdapterException Diverged(string what, List<string> ids) => new(FormattableString.Invariant(
-        $"step {progress.Step + 1}: {what}. Try a smaller learning rate (adapter_lr {config.AdapterLr}, clip_lr {config.ClipLr}), a longer warmup, or precision fp32; the last checkpoint is kept. The batch was {string.Join(", ", ids.Select(id => TextForMessage.Quote(id, 80)))}"));
+    private MvAdapterException Diverged(string what, List<string> ids)
+    {
+        sound = false;
+        var whose = "";
+        if (workers is not null)
+        {
+            // All see it at once; whose rows it comes from, each knows of itself.
+            var batches = workers.Gather(trainingStep.OwnIsFinite() ? "" : string.Join('\n', ids));
+            if (Array.FindIndex(batches, names => names.Length > 0) is >= 0 and var rank) (whose, ids) = ($"{workers.Name(rank)}: ", [.. batches[rank].Split('\n')]);
+        }
+        var line = FormattableString.Invariant(
+            $"{whose}step {progress.Step + 1}: {what}. Try a smaller learning rate (adapter_lr {config.AdapterLr}, clip_lr {config.ClipLr}), a longer warmup, or precision fp32; the last checkpoint is kept. The batch was {string.Join(", ", ids.Select(id => TextForMessage.Quote(id, 80)))}");
+        return whose.Length > 0 ? new WorkerException(line) : new MvAdapterException(line);
+    }
 
     /// <summary>The pairs of every batch that is yet to come, epoch after epoch.</summary>
     private IEnumerable<IReadOnlyList<TrainingPair>> Batches()
@@ -354,7 +367,7 @@ public sealed class Trainer : IDisposable
     {
         lock (state)
         {
-            if (between && progress.Step > 0 && savedStep != progress.Step) Save();
+            if (sound && progress.Step > 0 && savedStep != progress.Step) Save();
         }
     }
 

@@ -16,6 +16,7 @@ public sealed class TrainingStep : IDisposable
     private readonly Workers? workers;
     private readonly GradientReducer? reducer;
     private bool reduced;
+    private (Tensor Videos, Tensor Texts)? own;   // this worker's embeddings of the last batch
 
     /// <summary>Turns gradients on for what trains.</summary>
     /// <param name="model">The model.</param>
@@ -114,10 +115,12 @@ public sealed class TrainingStep : IDisposable
         {
             // Each worker has the whole loss, so the sum over the workers would have this gradient so many times.
             using var noGrad = new NoGrad();
-            var own = gradients[2]! / (workers?.Count ?? 1);
-            scale.Grad = scale.Grad is { } gathered ? gathered + own : own;
+            var part = gradients[2]! / (workers?.Count ?? 1);
+            scale.Grad = scale.Grad is { } gathered ? gathered + part : part;
         }
         if (rows is null) return (loss.Detach(), videoGradient, textGradient);
+        Forget();
+        own = (videos.Detach().Unscoped(), texts.Detach().Unscoped());
         var (first, count) = (rows.Take(workers!.Rank).Sum(), rows[workers.Rank]);
         // A worker without rows has encoded one that does not count.
         return count == 0 ? (loss.Detach(), Tensor.Zeros([.. videos.Shape], device: videos.Device), Tensor.Zeros([.. texts.Shape], device: texts.Device))
@@ -183,6 +186,20 @@ public sealed class TrainingStep : IDisposable
         reduced = true;
     }
 
+    /// <summary>Whether this worker's own embeddings of the last batch are numbers: which worker brought what is none into the loss of all.</summary>
+    public bool OwnIsFinite()
+    {
+        using var scope = new TensorScope();
+        return own is not { } last || (double.IsFinite(last.Videos.Sum().ToDouble()) && double.IsFinite(last.Texts.Sum().ToDouble()));
+    }
+
+    private void Forget()
+    {
+        own?.Videos.Dispose();
+        own?.Texts.Dispose();
+        own = null;
+    }
+
     /// <summary>Forgets the gradients gathered.</summary>
     public void Discard()
     {
@@ -192,6 +209,7 @@ public sealed class TrainingStep : IDisposable
     /// <summary>Frees the optimiser.</summary>
     public void Dispose()
     {
+        Forget();
         reducer?.Dispose();
         Optimizer.Dispose();
     }
