@@ -17,6 +17,7 @@
 #endif
 
 #include <algorithm>
+#include <fstream>
 #include <mutex>
 
 // Back ends had a common class with groups of them before libtorch 2.0.
@@ -185,8 +186,12 @@ int mvt_distributed_backends(int64_t* backends) {
 }
 
 int mvt_store_open_file(const char* path, mvt_store** out) {
-  // Of no known number of workers: whoever made the file deletes it.
-  return mvt::guarded([&] { *out = new mvt_store{c10::make_intrusive<c10d::FileStore>(path, -1), {}}; });
+  return mvt::guarded([&] {
+    // A look at a store whose file is not there waits for somebody to write.
+    TORCH_CHECK(std::ofstream(path, std::ios::app).good(), path, " cannot be written");
+    // Of no known number of workers: whoever made the file deletes it.
+    *out = new mvt_store{c10::make_intrusive<c10d::FileStore>(path, -1), {}};
+  });
 }
 
 int mvt_store_open_tcp(const char* host, int64_t port, int is_server, int64_t timeout_ms, mvt_store** out) {

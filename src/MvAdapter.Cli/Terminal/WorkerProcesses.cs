@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
@@ -118,13 +117,21 @@ internal sealed class WorkerProcesses : IDisposable
             since = Stopwatch.StartNew();
             if (cancellation.IsCancellationRequested) continue;
             first = code > 128 ? ExitCode.Failure : code;
-            if (code > 128) Tell(string.Create(CultureInfo.InvariantCulture, $"rank {rank} ({Environment.MachineName}) was ended by signal {code - 128}{(code == 128 + 9 ? ", as the system does when memory is full" : "")}; the last checkpoint is kept, and the same command goes on from it"));
+            if (How(code) is { } how) Tell(string.Create(CultureInfo.InvariantCulture, $"rank {rank} ({Environment.MachineName}) {how}; the last checkpoint is kept, and the same command goes on from it"));
         }
         foreach (var process in processes.Where(process => !process.HasExited)) process.Kill();
         cancellation.ThrowIfCancellationRequested();
         if (first is not (ExitCode.Success or ExitCode.Partial)) Terminal.Error(Reason(ReasonFile) is { } reason ? reason : $"a worker ended with code {first}");
         return first;
     }
+
+    private static string? How(int code) => code switch
+    {
+        ExitCode.Interrupted or 128 + 15 => "was told to end",
+        128 + 9 => "was ended by signal 9, as the system does when memory is full",
+        > 128 => string.Create(CultureInfo.InvariantCulture, $"was ended by signal {code - 128}"),
+        _ => null,
+    };
 
     private void Tell(string reason)
     {

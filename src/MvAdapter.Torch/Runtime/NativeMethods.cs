@@ -21,6 +21,7 @@ internal static unsafe partial class NativeMethods
     private static nint Load(Assembly assembly)
     {
         OpenBlasKernels.Choose();
+        CVariables.Quieten();
         var library = NativeVariants.Load(assembly);
         var abi = NativeLibrary.TryGetExport(library, "mvt_abi", out var function) ? ((delegate* unmanaged<int>)function)() : 0;
         return abi == Abi ? library

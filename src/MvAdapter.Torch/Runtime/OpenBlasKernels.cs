@@ -7,15 +7,14 @@ namespace MvAdapter.Torch;
 /// Which of its kernels OpenBLAS takes. It knows processors by their model numbers and gives one that is younger than
 /// itself the kernels of 2004, a quarter of the speed; so it is told what the processor can do, unless the user has.
 /// </summary>
-internal static partial class OpenBlasKernels
+internal static class OpenBlasKernels
 {
     private const string Variable = "OPENBLAS_CORETYPE";
 
     /// <summary>Sets the variable that OpenBLAS reads when it is loaded, where it is not set.</summary>
     public static void Choose()
     {
-        // .NET's own setting of variables does not reach libraries written in C.
-        if (OperatingSystem.IsLinux() && Best() is { } kernels) _ = SetVariable(Variable, kernels, overwrite: 0);
+        if (Best() is { } kernels) CVariables.SetDefault(Variable, kernels);
     }
 
     /// <summary>The name of the kernels that are in use; null where another library multiplies.</summary>
@@ -29,7 +28,4 @@ internal static partial class OpenBlasKernels
 
     // Leaf 7, part 1, bit 5 of eax.
     private static bool HasAvx512BFloat16() => Avx512BW.IsSupported && X86Base.CpuId(7, 0).Eax >= 1 && (X86Base.CpuId(7, 1).Eax >> 5 & 1) == 1;
-
-    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetVariable(string name, string value, int overwrite);
 }

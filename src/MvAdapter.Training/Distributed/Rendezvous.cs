@@ -19,6 +19,8 @@ internal sealed class Rendezvous(WorkerEnvironment environment, RendezvousStore 
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
     /// <summary>Meets the others; returns what each is called.</summary>
     /// <exception cref="MvAdapterException">Not all have come in time, or one differs.</exception>
     public IReadOnlyList<string> Meet(IReadOnlyDictionary<string, string> me)
@@ -32,7 +34,28 @@ internal sealed class Rendezvous(WorkerEnvironment environment, RendezvousStore 
         store.Set(Key("worker", environment.Rank), JsonSerializer.Serialize(me));
         if (environment.Rank == 0) store.Set(Key("verdict"), JsonSerializer.Serialize(Compare(me)));
         var verdict = JsonSerializer.Deserialize<Verdict>(Wait(Key("verdict"), "the first worker (rank 0)"))!;
-        return verdict.Refusal.Length == 0 ? verdict.Names : throw new UsageException(verdict.Refusal);
+        if (verdict.Refusal.Length == 0) return verdict.Names;
+        Part();
+        throw new UsageException(verdict.Refusal);
+    }
+
+    // Who may keep the store stays until the others have read why they part.
+    private void Part()
+    {
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            var read = store.Add(Key("parted"), 1);
+            while (environment.Rank == 0 && read < environment.WorldSize && clock.Elapsed < Patience)
+            {
+                Thread.Sleep(Pause);
+                read = store.Add(Key("parted"), 0);
+            }
+        }
+        catch (TorchException)
+        {
+            // The store is gone; what was to be said has been read.
+        }
     }
 
     // A worker of another version may not know these keys, and one that never comes says nothing.

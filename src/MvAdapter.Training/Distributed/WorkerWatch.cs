@@ -11,7 +11,7 @@ namespace MvAdapter.Training;
 internal sealed class WorkerWatch : IDisposable
 {
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
     private readonly WorkerEnvironment environment;
     private readonly Func<RendezvousStore> open;
     private readonly IReadOnlyList<string> names;

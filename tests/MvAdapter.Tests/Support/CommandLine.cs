@@ -48,9 +48,14 @@ public static class CommandLine
         Finish(Start(arguments, environment: environment));
 
     /// <summary>Starts a command.</summary>
-    public static Process Start(string[] arguments, string? folder = null, (string Name, string Value)[]? environment = null)
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="folder">Where it runs.</param>
+    /// <param name="environment">Variables of its own.</param>
+    /// <param name="before">What runs the program, such as <c>ip netns exec</c>.</param>
+    public static Process Start(string[] arguments, string? folder = null, (string Name, string Value)[]? environment = null, string[]? before = null)
     {
-        var start = new ProcessStartInfo(Host, Published ? arguments : [Program, .. arguments])
+        string[] whole = [.. before ?? [], Host, .. Published ? [] : new[] { Program }, .. arguments];
+        var start = new ProcessStartInfo(whole[0], whole[1..])
         {
             WorkingDirectory = folder ?? "",
             RedirectStandardInput = true,
