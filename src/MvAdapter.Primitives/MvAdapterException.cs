@@ -18,10 +18,13 @@ public class InvalidFileException : MvAdapterException
 {
     /// <summary>Names the file and what is wrong with it.</summary>
     public InvalidFileException(string path, string reason, Exception? inner = null)
-        : base($"{TextForMessage.Quote(path)}: {reason}", inner) => Path = path;
+        : base($"{TextForMessage.Quote(path)}: {reason}", inner) => (Path, Reason) = (path, reason);
 
     /// <summary>The file, as the caller named it.</summary>
     public string Path { get; }
+
+    /// <summary>What is wrong with it.</summary>
+    public string Reason { get; }
 }
 
 /// <summary>A video that cannot be decoded; lists skip it, name it at the end and go on.</summary>

@@ -3,11 +3,16 @@ namespace MvAdapter.Video;
 /// <summary>The sampled frames of one clip as the model takes them, or why there are none.</summary>
 public sealed class VideoFrames
 {
-    internal VideoFrames(VideoClip clip, byte[] pixels, TakenFrames taken) => (Clip, Pixels, Taken) = (clip, pixels, taken);
+    /// <summary>Frames that were read.</summary>
+    /// <param name="clip">The clip.</param>
+    /// <param name="pixels">The frames, [frames, size, size, 3].</param>
+    /// <param name="taken">Which they are.</param>
+    public VideoFrames(VideoClip clip, byte[] pixels, TakenFrames taken) => (Clip, Pixels, Taken) = (clip, pixels, taken);
 
     internal VideoFrames(VideoClip clip, IReadOnlyList<byte[]> pictures, TakenFrames taken) : this(clip, Joined(pictures), taken) { }
 
-    internal VideoFrames(VideoClip clip, VideoException error) : this(clip, Array.Empty<byte>(), new TakenFrames([], 1)) => Error = error;
+    /// <summary>A clip that cannot be read.</summary>
+    public VideoFrames(VideoClip clip, VideoException error) : this(clip, Array.Empty<byte>(), new TakenFrames([], 1)) => Error = error;
 
     /// <summary>The clip asked for.</summary>
     public VideoClip Clip { get; }

@@ -42,10 +42,12 @@ internal static class CompareCommand
         var workers = new Option<int>("--workers") { Description = "Processes that train each run together, each on a GPU of its own with --device cuda, else on a share of the cores", DefaultValueFactory = _ => 1, HelpName = "N" };
         var cache = new Option<string?>("--cache") { Description = "The folder of decoded frames (by default frames in --output)", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
+        var perWorkerBatch = WorkerOptions.PerWorkerBatch();
+        command.Add(perWorkerBatch);
         foreach (var option in new Option[] { methods, ablations, seeds, output, minutes, jobs, device, threads, workers, cache, strict }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var basis = configOptions.Read(parsed);
+            var basis = WorkerOptions.WithBatch(configOptions.Read(parsed), parsed.GetValue(perWorkerBatch), parsed.GetValue(workers), configOptions.HasBatch(parsed));
             var folder = parsed.GetValue(output)!;
             if (folder.Length == 0) throw new UsageException("--output is empty");
             if (File.Exists(folder)) throw new UsageException($"--output {TextForMessage.Quote(folder)} is a file; give a folder");

@@ -5,6 +5,7 @@ using System.Text.Json;
 using MvAdapter.Clip;
 using MvAdapter.Clip.Layers;
 using MvAdapter.Datasets;
+using MvAdapter.Training;
 using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
@@ -23,6 +24,7 @@ internal static class PrepareCommand
               ./run prepare --dataset msrvtt --annotations msrvtt --videos msrvtt/videos --cache cache/msrvtt
               ./run prepare --dataset captions --annotations clips.jsonl --splits train --cache cache/clips --frames 32 --clip ViT-B-16.pt
 
+            On several machines, started by a launcher, each decodes its part and the first writes (docs/distributed.md).
             Stop it when you like and run it again: it goes on where it stopped. Several datasets, sizes and samplings may
             share a folder; what is no longer needed goes with the whole folder.
             """);
@@ -41,6 +43,7 @@ internal static class PrepareCommand
         command.Add(activation);
         command.Add(verify);
         command.Add(json);
+        var workerOptions = new WorkerOptions(command);
         command.Runs((parsed, cancellation) =>
         {
             if (parsed.GetValue(imageSize) is not null && parsed.GetValue(clip) is not null) throw new UsageException("give --image-size or --clip, not both");
@@ -49,9 +52,17 @@ internal static class PrepareCommand
             var parts = Load(parsed.GetValue(dataset)!, parsed.GetValue(annotations)!, parsed.GetValue(videos), parsed.GetValue(splits)!, asked: parsed.GetResult(splits) is { Implicit: false });
             var processor = parsed.GetValue(clip) is { } model ? Processor(model, ModelOptions.ParseActivation(parsed.GetValue(activation)), cancellation)
                 : new ImageProcessor(parsed.GetValue(imageSize) ?? UsualImageSize);
-            var reader = new VideoReader(processor, frames);
-            using var frameCache = FrameCache.OpenOrCreate(parsed.GetValue(cache)!, frames, processor.Size, Terminal.Warn, processor.Preprocessing.ResizeName);
-            return Run(frameCache, reader, parts, parsed.GetValue(verify), parsed.GetValue(json), cancellation);
+            return workerOptions.Run(parsed, "cpu", WorkerOptions.Alike(parsed), cancellation, (workers, ending) =>
+            {
+                var reader = new VideoReader(processor, frames, parallelism: WorkerOptions.ShareOfThreads);
+                if (workers is { IsFirst: false })
+                {
+                    DividedReader.Help(workers, reader.Read, ending);
+                    return ExitCode.Success;
+                }
+                using var frameCache = FrameCache.OpenOrCreate(parsed.GetValue(cache)!, frames, processor.Size, Terminal.Warn, processor.Preprocessing.ResizeName);
+                return Run(frameCache, reader, parts, parsed.GetValue(verify), parsed.GetValue(json), workers is null ? null : DividedReader.Of(workers, reader.Read), ending);
+            });
         });
         return command;
     }
@@ -74,7 +85,7 @@ internal static class PrepareCommand
         return model.Config.CreateImageProcessor();
     }
 
-    private static int Run(FrameCache cache, VideoReader reader, List<Dataset> parts, bool verify, bool json, CancellationToken cancellation)
+    private static int Run(FrameCache cache, VideoReader reader, List<Dataset> parts, bool verify, bool json, ClipReader? read, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         var clips = parts.SelectMany(part => part.Samples).Select(sample => sample.Clip).ToList();
@@ -85,7 +96,7 @@ internal static class PrepareCommand
 
         FrameCacheReport report;
         using (var display = new Display(missing.Count))
-            report = cache.Prepare(clips, reader, display, cancellation);
+            report = cache.Prepare(clips, reader, display, cancellation, read);
         if (report.Written + report.Present == 0)
             throw new MvAdapterException(report.Skipped.Count == 1 ? report.Skipped[0].Message : $"none of the {report.Skipped.Count} videos can be read; the first: {report.Skipped[0].Message}");
 

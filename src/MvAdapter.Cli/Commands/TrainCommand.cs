@@ -20,6 +20,7 @@ internal static class TrainCommand
               ./run train --clip hf:openai/clip-vit-base-patch16 --videos clips/ --captions captions.csv --lr 1e-4 --steps 500 --output adapter.safetensors
               ./run train --preset msrvtt --clip ViT-B-16.pt --annotations msrvtt/ --videos msrvtt/videos/ --output runs/msrvtt
               ./run train --config run.yaml --seed 1 --output runs/seed1
+              ./run train --preset msrvtt --clip ViT-B-16.pt --annotations msrvtt/ --videos msrvtt/videos/ --workers 8 --device cuda --per-worker-batch 16 --output runs/msrvtt
 
             --output is a run folder (checkpoint, log.jsonl, TensorBoard events, adapter.safetensors, best.safetensors), or an
             adapter file, whose run folder is then FILE.run.
@@ -32,11 +33,13 @@ internal static class TrainCommand
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var checkpointSeconds = new Option<double>("--checkpoint-seconds") { Description = "Time between checkpoints: what a kill may cost", DefaultValueFactory = _ => 60, HelpName = "S" };
         var workerOptions = new WorkerOptions(command);
+        var perWorkerBatch = WorkerOptions.PerWorkerBatch();
+        command.Add(perWorkerBatch);
         var json = new Option<bool>("--json") { Description = "Print the outcome as JSON" };
         foreach (var option in new Option[] { output, device, threads, cache, strict, checkpointSeconds, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var config = configOptions.Read(parsed);
+            var config = WorkerOptions.WithBatch(configOptions.Read(parsed), parsed.GetValue(perWorkerBatch), workerOptions.Count(parsed), configOptions.HasBatch(parsed));
             config.Validate();
             var target = parsed.GetValue(output)!;
             var isFile = AdapterExtensions.Contains(Path.GetExtension(target).ToLowerInvariant());

@@ -62,6 +62,9 @@ internal sealed class RunConfigOptions
     /// <summary>Whether settings of a method are given.</summary>
     public bool HasSettings(ParseResult parsed) => parsed.GetValue(set) is { Length: > 0 };
 
+    /// <summary>Whether the batch is given by its own flag.</summary>
+    public bool HasBatch(ParseResult parsed) => fields.Any(item => item.Field == "batch_size" && parsed.GetValue(item.Option) is not null);
+
     /// <summary>The config that the command line describes.</summary>
     /// <exception cref="MvAdapterException">A preset, file, field or value is wrong.</exception>
     public RunConfig Read(ParseResult parsed)

@@ -24,6 +24,20 @@ internal sealed class WorkerOptions
         command.Add(joinTimeout);
     }
 
+    /// <summary>The option that says the batch of each worker, as published recipes do.</summary>
+    public static Option<int?> PerWorkerBatch() => new("--per-worker-batch") { Description = "Pairs of each worker, as published recipes count them, in place of --batch-size, which is the batch of all workers together", HelpName = "N" };
+
+    /// <summary>The config with the batch that so many workers make of one worker's.</summary>
+    public static RunConfig WithBatch(RunConfig config, int? perWorker, int count, bool hasBatch)
+    {
+        if (perWorker is not { } rows) return config;
+        if (hasBatch) throw new UsageException("give --batch-size, the batch of all workers together, or --per-worker-batch, not both");
+        return rows is > 0 and < 1_000_000 ? config with { BatchSize = rows * count } : throw new UsageException("--per-worker-batch must be at least 1");
+    }
+
+    /// <summary>How many workers do the work.</summary>
+    public int Count(ParseResult parsed) => WorkerProcesses.IsWorker || parsed.GetValue(workers) is null ? WorkerEnvironment.Read()?.WorldSize ?? 1 : parsed.GetValue(workers)!.Value;
+
     /// <summary>This process's place among the workers, once it has taken it; null for one alone.</summary>
     public static WorkerEnvironment? Place { get; private set; }
 

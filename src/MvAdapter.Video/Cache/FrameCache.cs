@@ -128,9 +128,10 @@ public sealed class FrameCache : IDisposable
     /// <param name="reader">Decodes them.</param>
     /// <param name="progress">Told of every clip.</param>
     /// <param name="cancellation">Stops; what is complete stays.</param>
+    /// <param name="read">Reads the clips in the reader's place, as it would.</param>
     /// <exception cref="MvAdapterException">Another process is writing, or the disk is full; what is complete stays readable.</exception>
     public FrameCacheReport Prepare(
-        IEnumerable<VideoClip> clips, VideoReader reader, IProgress<FrameCacheProgress>? progress = null, CancellationToken cancellation = default)
+        IEnumerable<VideoClip> clips, VideoReader reader, IProgress<FrameCacheProgress>? progress = null, CancellationToken cancellation = default, ClipReader? read = null)
     {
         ArgumentNullException.ThrowIfNull(reader);
         RefuseOther(reader);
@@ -144,7 +145,7 @@ public sealed class FrameCache : IDisposable
             var missing = all.Where(item => !Has(item.Key)).ToList();
             var skipped = new List<VideoException>();
             long bytes = 0;
-            foreach (var video in reader.Read(missing.Select(item => item.Clip), cancellation))
+            foreach (var video in (read ?? reader.Read)(missing.Select(item => item.Clip), cancellation))
             {
                 var key = missing[written + skipped.Count].Key;
                 if (video.Error is { } error) skipped.Add(error);

@@ -37,6 +37,30 @@ public sealed partial class WorkerCommandTests(TinyClip clip, TinyDataset data) 
     }
 
     [Fact]
+    public void Frames_are_decoded_by_all_and_kept_as_by_one()
+    {
+        Together.SkipUnlessPossible();
+        File.WriteAllText(data.File("broken.mp4"), "no video");
+        var captions = data.Write("broken.csv", File.ReadAllText(data.Captions) + "broken.mp4,a broken thing,train\n");
+        var results = new[] { "1", "3" }.Select(count => CommandLine.Run("prepare", "--dataset", "captions", "--annotations", captions, "--image-size", "32", "--frames", "3", "--fps", "4",
+            "--cache", folder.File("cache" + count), "--workers", count).Succeeds(3)).ToList();
+        Assert.Equal(results[0].Output.Replace("cache1", "cache3", StringComparison.Ordinal), results[1].Output);
+        Assert.Single(results[1].Error.Split('\n'), line => line.Contains("broken.mp4", StringComparison.Ordinal));
+        foreach (var file in Directory.EnumerateFiles(folder.File("cache1")).Select(Path.GetFileName))
+            Assert.Equal(File.ReadAllBytes(folder.File($"cache1/{file}")), File.ReadAllBytes(folder.File($"cache3/{file}")));
+    }
+
+    [Fact]
+    public void The_batch_of_each_worker_makes_that_of_all()
+    {
+        Together.SkipUnlessPossible();
+        var config = Config(2);
+        CommandLine.Run("train", "--config", config, "--output", folder.File("per"), "--workers", "2", "--per-worker-batch", "3").Succeeds();
+        Assert.Equal(6, RunConfigFile.Read(folder.File("per/config.yaml")).BatchSize);
+        CommandLine.Run("train", "--config", config, "--output", folder.File("both"), "--batch-size", "4", "--per-worker-batch", "3").Fails(2, "not both");
+    }
+
+    [Fact]
     public void A_comparison_trains_each_run_by_workers()
     {
         Together.SkipUnlessPossible();
