@@ -47,6 +47,7 @@ public sealed class Trainer : IDisposable
         sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
         if (workers is not null) WorkersBatch.Agree(workers, training, sampler.BatchSize);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
+        if (workers is not null) SharedWeights.Share(workers, loaded.Model, Say);
         frames = FrameSource.Open(loaded.Encoder.Reader, options.Cache, MemoryForFrames, Say);
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision, workers);
         pace = workers is null ? null : new WorkerPace(workers, Say);
