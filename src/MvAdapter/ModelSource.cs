@@ -30,6 +30,9 @@ public sealed record ModelSource(string Clip)
     /// <summary>Where to run.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
+    /// <summary>More devices that encode beside it, each with the model in its own memory: batches go to whichever is free.</summary>
+    public IReadOnlyList<Device> OtherDevices { get; init; } = [];
+
     /// <summary>Most frames of a video; null for those of the adapter's training or its positions, else 12.</summary>
     public int? Frames { get; init; }
 

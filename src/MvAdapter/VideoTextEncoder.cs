@@ -12,7 +12,8 @@ public sealed record EncodedVideo(VideoClip Clip, float[] Embedding, VideoExcept
 
 /// <summary>
 /// The one way from files and captions to embeddings, used by training's evaluation, indexing, searching and serving
-/// alike. Model work runs on the calling thread; videos are decoded on others meanwhile.
+/// alike. Model work runs on the calling thread, or on one of each device where there are several; videos are decoded on
+/// others meanwhile.
 /// </summary>
 public sealed class VideoTextEncoder : IDisposable
 {
@@ -20,6 +21,8 @@ public sealed class VideoTextEncoder : IDisposable
     private const int FramesPerBatch = 48;
     private const int TextsPerBatch = 64;
     private readonly IDisposable[] owned;
+    private IReadOnlyList<VideoTextEncoder> replicas = [];
+    private DeviceLanes? lanes;
 
     /// <summary>An encoder over a model in memory, which it does not own.</summary>
     /// <param name="model">The model.</param>
@@ -61,6 +64,7 @@ public sealed class VideoTextEncoder : IDisposable
     public static VideoTextEncoder Load(
         ModelSource source, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
+        if (source.OtherDevices.Count > 0) return LoadOnMany(source, progress, cancellation);
         var path = ModelFiles.Resolve(source.Clip, progress, cancellation);
         var clip = ClipCheckpoint.Load(path, source.Device, source.Precision, source.Activation, source.Backbone ?? AdapterCheckpoint.BackboneOf(source.Adapter));
         try
@@ -73,6 +77,23 @@ public sealed class VideoTextEncoder : IDisposable
         catch
         {
             clip.Dispose();
+            throw;
+        }
+    }
+
+    private static VideoTextEncoder LoadOnMany(ModelSource source, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        var loaded = new List<VideoTextEncoder>();
+        try
+        {
+            foreach (var device in source.OtherDevices.Prepend(source.Device)) loaded.Add(Load(source with { Device = device, OtherDevices = [] }, progress, cancellation));
+            loaded[0].replicas = loaded[1..];
+            loaded[0].lanes = new DeviceLanes(loaded);
+            return loaded[0];
+        }
+        catch
+        {
+            foreach (var encoder in loaded) encoder.Dispose();
             throw;
         }
     }
@@ -128,16 +149,25 @@ public sealed class VideoTextEncoder : IDisposable
         // Captions of similar length go together, cut to the longest: exact, since padding follows end-of-text under
         // the causal mask.
         var rows = texts.Select(text => Tokenizer.EncodeRow(text, Words)).ToArray();
-        foreach (var batch in Enumerable.Range(0, rows.Length).OrderBy(i => Length(rows[i])).Chunk(TextsPerBatch))
+        var batches = Enumerable.Range(0, rows.Length).OrderBy(i => Length(rows[i])).Chunk(TextsPerBatch);
+        foreach (var (batch, embeddings) in OnAll(batches, (encoder, batch) => (batch, encoder.EncodeRows(rows, batch))))
         {
             cancellation.ThrowIfCancellationRequested();
-            using var scope = new TensorScope();
-            using var inference = new InferenceMode();
-            var embeddings = Model.EncodeTexts(Rows([.. batch.Select(i => rows[i])], Length(rows[batch[^1]]))).ToFloats();
             for (var k = 0; k < batch.Length; k++) embeddings.AsSpan(k * Width, Width).CopyTo(result.AsSpan(batch[k] * Width));
         }
         return result;
     }
+
+    private float[] EncodeRows(int[][] rows, int[] batch)
+    {
+        using var scope = new TensorScope();
+        using var inference = new InferenceMode();
+        return Model.EncodeTexts(Rows([.. batch.Select(i => rows[i])], Length(rows[batch[^1]]))).ToFloats();
+    }
+
+    // Each batch by whichever device is free, and in their order; on the calling thread where there is one device.
+    private IEnumerable<TResult> OnAll<TItem, TResult>(IEnumerable<TItem> items, Func<VideoTextEncoder, TItem, TResult> encode) =>
+        lanes?.Run(items, encode) ?? items.Select(item => encode(this, item));
 
     /// <summary>Encodes clips in their order; one that cannot be decoded comes with its error, and the others go on.</summary>
     public IEnumerable<EncodedVideo> EncodeVideos(IEnumerable<VideoClip> clips, CancellationToken cancellation = default) =>
@@ -146,20 +176,27 @@ public sealed class VideoTextEncoder : IDisposable
     /// <summary>Encodes clips that were read already, such as by a frame cache.</summary>
     public IEnumerable<EncodedVideo> EncodeVideos(IEnumerable<VideoFrames> videos)
     {
-        var batch = new List<VideoFrames>();
-        foreach (var video in videos)
+        return OnAll(Batches(), (encoder, batch) => encoder.EncodeBatch(batch)).SelectMany(encoded => encoded);
+
+        IEnumerable<List<VideoFrames>> Batches()
         {
-            batch.Add(video);
-            if (batch.Sum(item => item.FrameCount) + Sampling.MaxFrames <= FramesPerBatch) continue;
-            foreach (var encoded in EncodeBatch(batch)) yield return encoded;
-            batch.Clear();
+            var batch = new List<VideoFrames>();
+            foreach (var video in videos)
+            {
+                batch.Add(video);
+                if (batch.Sum(item => item.FrameCount) + Sampling.MaxFrames <= FramesPerBatch) continue;
+                yield return batch;
+                batch = [];
+            }
+            if (batch.Count > 0) yield return batch;
         }
-        foreach (var encoded in EncodeBatch(batch)) yield return encoded;
     }
 
     /// <summary>Frees the model, when the encoder loaded it.</summary>
     public void Dispose()
     {
+        lanes?.Dispose();
+        foreach (var replica in replicas) replica.Dispose();
         foreach (var part in owned) part.Dispose();
     }
 

@@ -7,7 +7,7 @@ namespace MvAdapter.Cli;
 internal sealed class MachineOptions
 {
     private readonly Option<string> precision = new("--precision") { Description = "fp32, or bf16 for products in bfloat16", DefaultValueFactory = _ => "fp32" };
-    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N; several with commas between, or all, to encode on every GPU", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> threads = new("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
 
     /// <summary>Adds the options to a command.</summary>
@@ -26,10 +26,12 @@ internal sealed class MachineOptions
     public ModelSource Apply(ParseResult parsed, ModelSource source)
     {
         ModelOptions.SetThreads(parsed.GetValue(threads));
+        var devices = ModelOptions.ParseDevices(parsed.GetValue(device)!);
         return source with
         {
             Precision = parsed.GetValue(precision) == "bf16" ? DType.BFloat16 : DType.Float32,
-            Device = ModelOptions.ParseDevice(parsed.GetValue(device)!),
+            Device = devices[0],
+            OtherDevices = devices[1..],
         };
     }
 }

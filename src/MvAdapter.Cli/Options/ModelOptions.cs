@@ -171,6 +171,16 @@ internal sealed class ModelOptions
         return device;
     }
 
+    /// <summary>Reads a list of devices, or <c>all</c> for every GPU.</summary>
+    public static Device[] ParseDevices(string text)
+    {
+        if (text == "all")
+            return TorchRuntime.CudaDevices > 0 ? [.. Enumerable.Range(0, TorchRuntime.CudaDevices).Select(Device.Cuda)]
+                : throw new UsageException("--device all: this libtorch sees no GPU; use --device cpu, or set LIBTORCH to a build with CUDA (see ./run doctor)");
+        Device[] devices = [.. text.Split(',').Select(ParseDevice)];
+        return devices.Distinct().Count() == devices.Length ? devices : throw new UsageException($"--device {TextForMessage.Quote(text, 60)} names a device twice");
+    }
+
     private sealed class DownloadDisplay : IProgress<DownloadProgress>, IDisposable
     {
         private Terminal.Progress? bar;
