@@ -63,6 +63,7 @@ internal static class DoctorCommand
         Row("memory", Gigabytes(report.MemoryBytes));
         foreach (var gpu in report.Gpus) Row(gpu.Device, $"{Gigabytes(gpu.MemoryBytes)}, {Rates(gpu.Float32Gflops, gpu.Bfloat16Gflops)}");
         if (report.Gpus.Count == 0) Row("GPU", "none that libtorch can use");
+        Row("workers", report.ProcessGroups.Count > 0 ? $"by {string.Join(" and ", report.ProcessGroups)}" : "one: this build has no process groups (apt-get install libgloo-dev, then eng/setup)");
         Row("ffmpeg", report.Ffmpeg ?? "missing");
         Row("ffprobe", report.Ffprobe ?? "missing");
         Row(".NET", report.Dotnet);

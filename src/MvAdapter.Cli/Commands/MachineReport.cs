@@ -29,6 +29,7 @@ internal sealed record MachineReport
     public required double Float32Gflops { get; init; }
     public required double Bfloat16Gflops { get; init; }
     public required IReadOnlyList<GpuReport> Gpus { get; init; }
+    public required IReadOnlyList<string> ProcessGroups { get; init; }
     public required string? Ffmpeg { get; init; }
     public required string? Ffprobe { get; init; }
     public required string Dotnet { get; init; }
@@ -59,6 +60,7 @@ internal sealed record MachineReport
             Float32Gflops = ProductRate.Measure(Device.Cpu, DType.Float32, cancellation),
             Bfloat16Gflops = ProductRate.Measure(Device.Cpu, DType.BFloat16, cancellation),
             Gpus = [.. Enumerable.Range(0, TorchRuntime.CudaDevices).Select(index => Gpu(Device.Cuda(index), cancellation))],
+            ProcessGroups = [.. new[] { (Name: "Gloo", Device: Device.Cpu), ("NCCL", Device.Cuda()) }.Where(group => ProcessGroup.IsAvailable(group.Device)).Select(group => group.Name)],
             Ffmpeg = ProgramVersion("ffmpeg", cancellation),
             Ffprobe = ProgramVersion("ffprobe", cancellation),
             Dotnet = Environment.Version.ToString(),

@@ -58,7 +58,7 @@ internal static class SharedWeights
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             File.Delete(path);
-            say(FormattableString.Invariant($"{MemoryFolder} has no room for {total / 1e9:0.0} GB of frozen weights, so each worker keeps its own; give it more (docker run --shm-size) to hold them once"));
+            say(FormattableString.Invariant($"{MemoryFolder} has no room for {total / 1e6:0} MB of frozen weights, so each worker keeps its own; give it more (docker run --shm-size) to hold them once"));
             return "";
         }
     }

@@ -95,6 +95,19 @@ public sealed class WorkersTests
         Assert.StartsWith("rank 1 (there) has given no sign of life for 2 s", messages[0], StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_slow_one_is_named_once_in_a_while()
+    {
+        var said = Together.Run(2, workers =>
+        {
+            var lines = new List<string>();
+            var pace = new WorkerPace(workers, lines.Add);
+            for (var step = 0; step < 60; step++) Assert.Equal(1, pace.Step(workers.Rank == 1 ? 1.0 : 0.5));
+            return lines;
+        });
+        Assert.Matches(@"^rank 1 \(.*\) is slow: .* s of its own a step, the others .* s, and all wait for it$", Assert.Single(said[0]));
+    }
+
     private static Workers Join(WorkerEnvironment environment, Dictionary<string, string>? agreement = null) =>
         Workers.Join(environment, Device.Cpu, agreement ?? [], Quick);
 }
