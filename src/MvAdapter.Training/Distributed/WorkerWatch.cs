@@ -10,13 +10,14 @@ namespace MvAdapter.Training;
 /// </summary>
 internal sealed class WorkerWatch : IDisposable
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    private const int BeatsOfSilence = 6;
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
     private readonly WorkerEnvironment environment;
     private readonly Func<RendezvousStore> open;
     private readonly IReadOnlyList<string> names;
     private readonly WorkersOptions options;
     private readonly CancellationTokenSource lost = new();
+    private readonly TimeSpan beatInterval;
     private readonly Thread thread;
     private readonly Timer guard;
     private readonly ManualResetEventSlim wake = new();
@@ -31,10 +32,11 @@ internal sealed class WorkerWatch : IDisposable
     public WorkerWatch(WorkerEnvironment environment, Func<RendezvousStore> open, IReadOnlyList<string> names, WorkersOptions options)
     {
         (this.environment, this.open, this.names, this.options) = (environment, open, names, options);
+        beatInterval = options.Silence / BeatsOfSilence;
         thread = new Thread(Watch) { IsBackground = true, Name = "workers' watch" };
         thread.Start();
         // The store's server may be stopped, and then the watch waits for its answer.
-        guard = new Timer(_ => GuardTheWatch(), null, Beat, Beat);
+        guard = new Timer(_ => GuardTheWatch(), null, beatInterval, beatInterval);
     }
 
     /// <summary>Cancelled, by the watch's thread, when a worker is lost.</summary>
@@ -107,7 +109,7 @@ internal sealed class WorkerWatch : IDisposable
             else if (clock.Elapsed - since > options.Silence && store.Add(Key("left"), 0) == 0)
                 Say(store, string.Create(CultureInfo.InvariantCulture, $"{names[neighbour]} has given no sign of life for {options.Silence.TotalSeconds:0} s: its process has ended or is stopped, or the network between the machines is cut"));
             if (failure is not null) return;
-            wake.Wait(Beat);
+            wake.Wait(beatInterval);
             wake.Reset();
         }
     }
@@ -133,7 +135,7 @@ internal sealed class WorkerWatch : IDisposable
 
     private void GuardTheWatch()
     {
-        if (ended || leaving || failure is not null || clock.ElapsedMilliseconds - Interlocked.Read(ref lastTurn) < options.Silence.TotalMilliseconds + Beat.TotalMilliseconds * 3) return;
+        if (ended || leaving || failure is not null || clock.ElapsedMilliseconds - Interlocked.Read(ref lastTurn) < options.Silence.TotalMilliseconds + beatInterval.TotalMilliseconds * 3) return;
         Lost($"{names[0]}, which keeps the workers' store, does not answer any more");
     }
 

@@ -12,7 +12,7 @@ public sealed record WorkersOptions
     /// <summary>How long a worker may give no sign of life: its process is gone or stopped, or the network is cut.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(12);
 
-    /// <summary>What the launcher says of why the workers end; null while it says nothing. Asked once a second by another thread.</summary>
+    /// <summary>What the launcher says of why the workers end; null while it says nothing. Asked every other second by another thread.</summary>
     public Func<string?>? LauncherSays { get; init; }
 
     /// <summary>

@@ -17,6 +17,7 @@ public sealed class DistributedTrainingTests(TinyClip clip, TinyDataset data) : 
     public void Dispose() => folder.Dispose();
 
     [Theory]
+    [InlineData(1, 4, 0, 1, "mv-adapter")]
     [InlineData(2, 4, 0, 1, "mv-adapter")]
     [InlineData(3, 6, 0, 1, "mv-adapter")]
     [InlineData(4, 8, 0, 1, "mv-adapter")]
