@@ -11,6 +11,7 @@ namespace MvAdapter.Training;
 internal sealed class WorkerWatch : IDisposable
 {
     private const int BeatsOfSilence = 6;
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
     private readonly WorkerEnvironment environment;
     private readonly Func<RendezvousStore> open;
@@ -109,7 +110,7 @@ internal sealed class WorkerWatch : IDisposable
             else if (clock.Elapsed - since > options.Silence && store.Add(Key("left"), 0) == 0)
                 Say(store, string.Create(CultureInfo.InvariantCulture, $"{names[neighbour]} has given no sign of life for {options.Silence.TotalSeconds:0} s: its process has ended or is stopped, or the network between the machines is cut"));
             if (failure is not null) return;
-            wake.Wait(beatInterval);
+            wake.Wait(leaving ? Soon : beatInterval);
             wake.Reset();
         }
     }
