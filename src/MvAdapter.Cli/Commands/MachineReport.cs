@@ -60,7 +60,7 @@ internal sealed record MachineReport
             Float32Gflops = ProductRate.Measure(Device.Cpu, DType.Float32, cancellation),
             Bfloat16Gflops = ProductRate.Measure(Device.Cpu, DType.BFloat16, cancellation),
             Gpus = [.. Enumerable.Range(0, TorchRuntime.CudaDevices).Select(index => Gpu(Device.Cuda(index), cancellation))],
-            ProcessGroups = [.. new[] { (Name: "Gloo", Device: Device.Cpu), ("NCCL", Device.Cuda()) }.Where(group => ProcessGroup.IsAvailable(group.Device)).Select(group => group.Name)],
+            ProcessGroups = [.. new (string Name, Device Device)[] { ("Gloo", Device.Cpu), ("NCCL", Device.Cuda()) }.Where(group => ProcessGroup.IsAvailable(group.Device)).Select(group => group.Name)],
             Ffmpeg = ProgramVersion("ffmpeg", cancellation),
             Ffprobe = ProgramVersion("ffprobe", cancellation),
             Dotnet = Environment.Version.ToString(),

@@ -136,7 +136,7 @@ internal sealed class WorkerWatch : IDisposable
 
     private void GuardTheWatch()
     {
-        if (ended || leaving || failure is not null || clock.ElapsedMilliseconds - Interlocked.Read(ref lastTurn) < options.Silence.TotalMilliseconds + beatInterval.TotalMilliseconds * 3) return;
+        if (ended || leaving || failure is not null || clock.ElapsedMilliseconds - Interlocked.Read(ref lastTurn) < options.Silence.TotalMilliseconds) return;
         Lost($"{names[0]}, which keeps the workers' store, does not answer any more");
     }
 

@@ -7,9 +7,9 @@ using MvAdapter.Training;
 namespace MvAdapter.Tests.Cli;
 
 /// <summary>Workers on two hosts that meet over the network, as a launcher such as torchrun starts them.</summary>
-[Collection("Command line")]
+[Collection("Workers")]
 [Trait("Category", "Slow")]
-public sealed class WorkerHostsTests(TinyClip clip, TinyDataset data) : IClassFixture<TinyDataset>, IDisposable
+public sealed class WorkerHostsTests(TinyClip clip, TinyDataset data) : IClassFixture<TinyClip>, IClassFixture<TinyDataset>, IDisposable
 {
     private const int Count = 4;
     private readonly TemporaryFolder folder = new();

@@ -10,7 +10,7 @@ namespace MvAdapter.Tests.Docs;
 [Trait("Category", "Slow")]
 public sealed partial class PackageTests(TinyDataset data) : IClassFixture<TinyDataset>, IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
     private static readonly string Clip = Path.Combine(Fixtures.Repository, "assets", "moving-shapes-clip");
     private readonly TemporaryFolder folder = new();
     private readonly string version = $"0.0.1-test.{Guid.NewGuid():N}";
