@@ -8,7 +8,11 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef MVTORCH_BACKEND_CLASS
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#endif
 #ifdef USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #endif
@@ -226,11 +230,11 @@ int mvt_store_add(mvt_store* store, const char* key, int64_t amount, int64_t* su
 
 void mvt_store_free(mvt_store* store) { delete store; }
 
-int mvt_group_open(mvt_store* store, const char* name, int64_t backend, int64_t rank, int64_t world, const char* address, int64_t timeout_ms,
-                   mvt_group** out) {
+int mvt_group_open(mvt_store* store, const char* name, int64_t backend, [[maybe_unused]] int64_t rank, [[maybe_unused]] int64_t world,
+                   [[maybe_unused]] const char* address, int64_t timeout_ms, [[maybe_unused]] mvt_group** out) {
   return mvt::guarded([&] {
     const auto prefixed = c10::make_intrusive<c10d::PrefixStore>(name, store->store);
-    const std::chrono::milliseconds timeout(timeout_ms);
+    [[maybe_unused]] const std::chrono::milliseconds timeout(timeout_ms);
 #ifdef USE_C10D_GLOO
     if (backend == 1) {
       const auto options = c10d::ProcessGroupGloo::Options::create();
