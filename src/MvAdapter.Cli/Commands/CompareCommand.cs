@@ -39,7 +39,7 @@ internal static class CompareCommand
         var jobs = new Option<string>("--jobs") { Description = "Runs at once, or auto: as many as cores and memory allow, once a first run has shown its memory. Times measured side by side say less", DefaultValueFactory = _ => "1", HelpName = "N|auto" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var threads = new Option<int?>("--threads") { Description = "Threads of all runs together (by default one a core)", HelpName = "N" };
-        var workers = new Option<int>("--workers") { Description = "Processes that train each run together, each on a GPU of its own with --device cuda, else on a share of the cores", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var workers = WorkerOptions.OfEachRun();
         var cache = new Option<string?>("--cache") { Description = "The folder of decoded frames (by default frames in --output)", HelpName = "DIR" };
         var strict = new Option<bool>("--strict") { Description = "Refuse a dataset with missing videos" };
         var perWorkerBatch = WorkerOptions.PerWorkerBatch();
@@ -47,7 +47,8 @@ internal static class CompareCommand
         foreach (var option in new Option[] { methods, ablations, seeds, output, minutes, jobs, device, threads, workers, cache, strict }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var basis = WorkerOptions.WithBatch(configOptions.Read(parsed), parsed.GetValue(perWorkerBatch), parsed.GetValue(workers), configOptions.HasBatch(parsed));
+            var workersOfEach = WorkerOptions.OfEachRun(parsed, workers);
+            var basis = WorkerOptions.WithBatch(configOptions.Read(parsed), parsed.GetValue(perWorkerBatch), workersOfEach, configOptions.HasBatch(parsed));
             var folder = parsed.GetValue(output)!;
             if (folder.Length == 0) throw new UsageException("--output is empty");
             if (File.Exists(folder)) throw new UsageException($"--output {TextForMessage.Quote(folder)} is a file; give a folder");
@@ -57,8 +58,7 @@ internal static class CompareCommand
             if (configOptions.HasSettings(parsed) && !rows.Any(row => row.Config.Method == basis.Method))
                 throw new UsageException($"--set sets {basis.Method}'s settings, which is not compared; write them to their row, as METHOD:KEY=VALUE");
             var slots = RunSlots.Parse(parsed.GetValue(jobs)!, parsed.GetValue(threads), ModelOptions.ParseDevice(parsed.GetValue(device)!));
-            if (parsed.GetValue(workers) < 1) throw new UsageException("--workers must be at least 1");
-            if (parsed.GetValue(workers) > 1 && parsed.GetValue(jobs) != "1") throw new UsageException("--workers and --jobs divide the same machine; give one of them");
+            if (workersOfEach > 1 && parsed.GetValue(jobs) != "1") throw new UsageException("--workers and --jobs divide the same machine; give one of them");
             var seedList = SeedList.Parse(parsed.GetValue(seeds)!);
             rows[0].Config.Validate();
 
@@ -74,7 +74,7 @@ internal static class CompareCommand
             using var exclusive = Lock(folder);
             var frames = parsed.GetValue(cache) ?? Path.Combine(folder, "frames");
             remarks.AddRange(FramePreparation.Prepare(basis, frames, processor, parsed.GetValue(strict), cancellation).Select(error => $"Not readable: {error.Message}."));
-            var comparison = new Comparison(plan, slots, parsed.GetValue(workers) > 1 ? (parsed.GetValue(workers), parsed.GetValue(device)!) : null, frames, limit, remarks);
+            var comparison = new Comparison(plan, slots, workersOfEach > 1 ? (workersOfEach, parsed.GetValue(device)!) : null, frames, limit, remarks);
             comparison.Run(cancellation);
             return Print(comparison, remarks);
         });

@@ -36,17 +36,17 @@ internal static class DemoCommand
         var seeds = new Option<string>("--seeds") { Description = "Seeds of training, such as 0,1,2: each method is trained with each of them", DefaultValueFactory = _ => "0", HelpName = "S,..." };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work, and decoders at once (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
-        var workers = new Option<int>("--workers") { Description = "Processes that train each run together, each on a GPU of its own with --device cuda, else on a share of the cores", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var workers = WorkerOptions.OfEachRun();
         foreach (var option in new Option[] { output, videos, testPairs, steps, seed, seeds, threads, device, workers }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
             if (parsed.GetValue(steps) < 1) throw new UsageException("--steps must be at least 1");
             if (parsed.GetValue(seed) < 0) throw new UsageException("--seed must not be negative");
-            if (parsed.GetValue(workers) < 1) throw new UsageException("--workers must be at least 1");
+            var workersOfEach = WorkerOptions.OfEachRun(parsed, workers);
             var settings = defaults with { Videos = parsed.GetValue(videos), TestPairs = parsed.GetValue(testPairs), Seed = (ulong)parsed.GetValue(seed) };
             return Run(parsed.GetValue(output)!, settings, parsed.GetValue(steps), SeedList.Parse(parsed.GetValue(seeds)!), ModelOptions.ParseDevice(parsed.GetValue(device)!),
-                parsed.GetValue(workers) > 1 ? ["--workers", parsed.GetValue(workers).ToString(CultureInfo.InvariantCulture), "--device", parsed.GetValue(device)!] : null, cancellation);
+                workersOfEach > 1 ? ["--workers", workersOfEach.ToString(CultureInfo.InvariantCulture), "--device", parsed.GetValue(device)!] : null, cancellation);
         });
         return command;
     }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MvAdapter.Torch;
 using MvAdapter.Training;
 
@@ -8,9 +7,6 @@ namespace MvAdapter.Cli;
 /// <summary>How many processes do a command's work, and which of them this one is.</summary>
 internal sealed class WorkerOptions
 {
-    /// <summary>The variable by which the threads of a machine are divided among its workers.</summary>
-    public const string ThreadsVariable = "MVADAPTER_WORKER_THREADS";
-
     private const int MostWorkers = 256;
     private readonly Option<int?> workers = new("--workers") { Description = "Processes that do the work together, each on a GPU of its own with --device cuda, else on a share of the cores", HelpName = "N" };
     private readonly Option<double> timeout = new("--worker-timeout") { Description = "Seconds that a worker waits for the others in a step", DefaultValueFactory = _ => 600, HelpName = "S" };
@@ -23,6 +19,13 @@ internal sealed class WorkerOptions
         command.Add(timeout);
         command.Add(joinTimeout);
     }
+
+    /// <summary>The option of commands that start runs of their own: how many processes train each.</summary>
+    public static Option<int> OfEachRun() => new("--workers") { Description = "Processes that train each run together, each on a GPU of its own with --device cuda, else on a share of the cores", DefaultValueFactory = _ => 1, HelpName = "N" };
+
+    /// <summary>Its value.</summary>
+    public static int OfEachRun(ParseResult parsed, Option<int> option) =>
+        parsed.GetValue(option) is >= 1 and var count ? count : throw new UsageException("--workers must be at least 1");
 
     /// <summary>The option that says the batch of each worker, as published recipes do.</summary>
     public static Option<int?> PerWorkerBatch() => new("--per-worker-batch") { Description = "Pairs of each worker, as published recipes count them, in place of --batch-size, which is the batch of all workers together", HelpName = "N" };
@@ -42,9 +45,7 @@ internal sealed class WorkerOptions
     public static WorkerEnvironment? Place { get; private set; }
 
     /// <summary>The threads of a worker where neither the command nor OMP_NUM_THREADS names any; null for one alone.</summary>
-    public static int? ShareOfThreads =>
-        int.TryParse(Environment.GetEnvironmentVariable(ThreadsVariable), NumberStyles.None, CultureInfo.InvariantCulture, out var share) ? share
-        : Place is { } place ? Math.Max(1, Environment.ProcessorCount / place.LocalWorldSize) : null;
+    public static int? ShareOfThreads => Place is { } place ? Math.Max(1, Environment.ProcessorCount / place.LocalWorldSize) : null;
 
     /// <summary>
     /// Does a command's work: alone, or as the worker that the variables of a launcher make of this process, or by starting the workers

@@ -71,7 +71,6 @@ internal sealed class WorkerProcesses : IDisposable
 
     private void Start(string[] arguments)
     {
-        var threads = Math.Max(1, Environment.ProcessorCount / count);
         for (var rank = 0; rank < count; rank++)
         {
             var start = OwnProgram.With(arguments);
@@ -82,7 +81,6 @@ internal sealed class WorkerProcesses : IDisposable
             Set("LOCAL_WORLD_SIZE", Text(count));
             Set(WorkerEnvironment.FileVariable, Path.Combine(folder, "store"));
             Set(ReasonVariable, ReasonFile);
-            if (!start.Environment.ContainsKey("OMP_NUM_THREADS")) Set(WorkerOptions.ThreadsVariable, Text(threads));
             // The first speaks for all.
             if (rank > 0) (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
             var process = Process.Start(start)!;

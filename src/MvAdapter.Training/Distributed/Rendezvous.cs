@@ -18,7 +18,6 @@ internal sealed class Rendezvous(WorkerEnvironment environment, RendezvousStore 
     public const string HostKey = "host";
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     /// <summary>Meets the others; returns what each is called.</summary>

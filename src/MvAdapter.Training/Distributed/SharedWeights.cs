@@ -29,7 +29,7 @@ internal static class SharedWeights
             var told = workers.Gather($"{host}\n{(leads ? "leads" : "")}\n{file}");
             var mine = told.Select(text => text.Split('\n')).FirstOrDefault(parts => parts[0] == host && parts[1].Length > 0)?[2] ?? "";
             if (mine.Length > 0 && (leads || File.Exists(mine))) Take(frozen, mine, total);
-            workers.Gather(1);
+            workers.Guarded(workers.Group.Barrier);
         }
         finally
         {

@@ -44,7 +44,7 @@ internal sealed class WorkerWatch : IDisposable
     public CancellationToken LostToken => lost.Token;
 
     /// <summary>Why the work has ended: what another worker said, or the given fault of this one. Waits until silence would be noticed.</summary>
-    public WorkerException? Explain(Exception fault)
+    public WorkerException Explain(Exception fault)
     {
         known.Wait(options.Silence + Grace);
         return failure is { } reason ? new WorkerException(reason, fault) : new WorkerException($"{names[environment.Rank]}: {fault.Message}", fault);

@@ -110,10 +110,16 @@ public sealed class Workers : IDisposable
         }
         catch (TorchException e)
         {
-            if (watch.Explain(e) is { } failure) throw failure;
-            throw;
+            throw watch.Explain(e);
         }
     }
+
+    /// <inheritdoc cref="Guarded{T}(Func{T})"/>
+    public void Guarded(Action work) => Guarded(() =>
+    {
+        work();
+        return true;
+    });
 
     /// <summary>Tells the others that this worker ends, and why.</summary>
     public void Fail(string reason) => watch.Fail(reason);

@@ -89,23 +89,17 @@ internal static class RunCheckpoint
     {
         using var scope = new TensorScope();
         using var noGrad = new NoGrad();
-        foreach (var (_, parameter) in model.TrainableParameters()) workers.Guarded(() => Broadcast(parameter));
+        foreach (var (_, parameter) in model.TrainableParameters()) workers.Guarded(() => workers.Group.Broadcast(parameter));
         var state = optimizer.State().ToDictionary(item => item.Key, item => item.Value, StringComparer.Ordinal);
         var shared = JsonSerializer.Deserialize<SharedState>(workers.Gather(workers.IsFirst ? JsonSerializer.Serialize(new SharedState(progress, [.. state.Keys])) : "")[0])!;
         var shapes = model.TrainableParameters().ToDictionary(item => item.Key, item => item.Value.Shape, StringComparer.Ordinal);
         foreach (var key in shared.Keys)
         {
             if (!workers.IsFirst) state[key] = Tensor.Zeros([.. shapes[ParameterOf(key)]], device: model.Device);
-            workers.Guarded(() => Broadcast(state[key]));
+            workers.Guarded(() => workers.Group.Broadcast(state[key]));
         }
         if (!workers.IsFirst && shared.Progress is { } reached) optimizer.Restore(reached.Step, key => state.GetValueOrDefault(key));
         return shared.Progress;
-
-        bool Broadcast(Tensor tensor)
-        {
-            workers.Group.Broadcast(tensor);
-            return true;
-        }
     }
 
     /// <summary>How far the run of a checkpoint has come.</summary>

@@ -116,21 +116,17 @@ public sealed class Trainer : IDisposable
             AtomicFile.WriteText(folder.Config, RunConfigFile.ToYaml(config));
             using var log = new TrainingLog(folder, progress.Step);
             // At once, however long the step at hand will take.
-            using var told = cancellation.Register(SaveBetweenSteps);
-            using var lost = (workers?.Lost ?? CancellationToken.None).Register(SaveBetweenSteps);
+            using var told = cancellation.Register(TrySaveBetweenSteps);
+            using var lost = (workers?.Lost ?? CancellationToken.None).Register(TrySaveBetweenSteps);
             try
             {
                 Loop(log, cancellation);
             }
-            catch (Exception e) when (cancellation.IsCancellationRequested && e is OperationCanceledException or WorkerException)
+            catch (Exception e) when (e is OperationCanceledException or WorkerException)
             {
+                SaveBetweenSteps();
                 // The others were told to end as well, and some have.
-                SaveBetweenSteps();
-                throw new OperationCanceledException(e.Message, e, cancellation);
-            }
-            catch (WorkerException)
-            {
-                SaveBetweenSteps();
+                if (cancellation.IsCancellationRequested) throw new OperationCanceledException(e.Message, e, cancellation);
                 throw;
             }
         }
@@ -363,7 +359,20 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    // Called by whatever thread is told to end the run; not when the weights have moved to what is no number.
+    // Called by whatever thread is told to end the run, which has nobody to tell of a full disk; the run's own thread tries again and tells.
+    private void TrySaveBetweenSteps()
+    {
+        try
+        {
+            SaveBetweenSteps();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or MvAdapterException)
+        {
+            Say($"no checkpoint of step {progress.Step}: {TextForMessage.Quote(e.Message)}");
+        }
+    }
+
+    // Not when the weights have moved to what is no number.
     private void SaveBetweenSteps()
     {
         lock (state)

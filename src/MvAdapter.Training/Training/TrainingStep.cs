@@ -178,11 +178,7 @@ public sealed class TrainingStep : IDisposable
     public void Reduce()
     {
         if (reducer is null || reduced) return;
-        workers!.Guarded(() =>
-        {
-            reducer.Finish();
-            return true;
-        });
+        workers!.Guarded(reducer.Finish);
         reduced = true;
     }
 

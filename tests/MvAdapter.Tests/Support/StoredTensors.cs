@@ -30,6 +30,20 @@ public sealed class StoredTensors(string path)
         });
     }
 
+    /// <summary>The file has the same tensors as another, every element within <paramref name="absolute"/> of the other's.</summary>
+    /// <param name="other">The other file.</param>
+    /// <param name="absolute">The bound.</param>
+    /// <param name="prefix">What the names of those to compare begin with.</param>
+    public void AssertClose(StoredTensors other, double absolute, string prefix = "")
+    {
+        string[] names = [.. Names.Where(IsMeant)];
+        Assert.NotEmpty(names);
+        Assert.Equal(names.Order(StringComparer.Ordinal), other.Names.Where(IsMeant).Order(StringComparer.Ordinal));
+        Assert.All(names, name => Assert.True(Values(name).Zip(other.Values(name), (a, b) => Math.Abs(a - b)).Max() <= absolute, name));
+
+        bool IsMeant(string name) => name.StartsWith(prefix, StringComparison.Ordinal);
+    }
+
     /// <summary>Every element lies within <paramref name="absolute"/> + <paramref name="relative"/> |expected|.</summary>
     public void AssertClose(string name, Tensor actual, double absolute, double relative = 0)
     {

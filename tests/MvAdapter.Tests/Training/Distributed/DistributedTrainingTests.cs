@@ -1,4 +1,3 @@
-using MvAdapter.Checkpoints;
 using MvAdapter.Datasets;
 using MvAdapter.Tests.Support;
 using MvAdapter.Training;
@@ -149,12 +148,10 @@ public sealed class DistributedTrainingTests(TinyClip clip, TinyDataset data) : 
                 return trainer.Progress;
             }
         });
-        return stopAt > 0 ? new Trained(progress[0], [], []) : new Trained(progress[0], Weights(name), Log(name));
+        return stopAt > 0 ? new Trained(progress[0], null, []) : new Trained(progress[0], Weights(name), Log(name));
     }
 
-    private Dictionary<string, float[]> Weights(string name) => Safetensors.Read(folder.File(name + "/checkpoint.safetensors")).Tensors
-        .Where(item => item.Key.StartsWith("parameter.", StringComparison.Ordinal))
-        .ToDictionary(item => item.Key, item => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(item.Value.Data.Span).ToArray());
+    private StoredTensors Weights(string name) => new(folder.File(name + "/checkpoint.safetensors"));
 
     private List<TrainingLogEntry> Log(string name) => [.. JsonLines.Read<TrainingLogEntry>(folder.File(name + "/log.jsonl"))];
 
@@ -166,10 +163,8 @@ public sealed class DistributedTrainingTests(TinyClip clip, TinyDataset data) : 
         Assert.Equal(losses.Count, others.Count);
         for (var i = 0; i < losses.Count; i++) Assert.InRange(others[i], losses[i] - Close, losses[i] + Close);
         Assert.NotEqual(losses[0], losses[^1]);
-        Assert.Equal(expected.Weights.Keys.Order(StringComparer.Ordinal), actual.Weights.Keys.Order(StringComparer.Ordinal));
-        foreach (var (key, values) in expected.Weights)
-            Assert.True(values.Zip(actual.Weights[key], (a, b) => Math.Abs(a - b)).Max() <= Close, key);
+        expected.Weights!.AssertClose(actual.Weights!, Close, "parameter.");
     }
 
-    private sealed record Trained(RunProgress Progress, Dictionary<string, float[]> Weights, List<TrainingLogEntry> Log);
+    private sealed record Trained(RunProgress Progress, StoredTensors? Weights, List<TrainingLogEntry> Log);
 }

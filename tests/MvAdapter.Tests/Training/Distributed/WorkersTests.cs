@@ -87,7 +87,7 @@ public sealed class WorkersTests
             using var first = RendezvousStore.OpenFile(environment.File!);
             var met = new Rendezvous(environment, first, Quick.JoinTimeout).Meet(new Dictionary<string, string> { [Rendezvous.HostKey] = "here", [Rendezvous.VersionKey] = "1" });
             using var watch = new WorkerWatch(environment, () => RendezvousStore.OpenFile(environment.File!), met, Quick);
-            var reason = watch.Explain(new TorchException("closed"))!.Message;
+            var reason = watch.Explain(new TorchException("closed")).Message;
             gone.Signal();
             return reason;
         });
