@@ -47,7 +47,11 @@ public sealed class ProcessGroupTests : IDisposable
     public void Who_waits_in_vain_is_told_so()
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        var errors = Open(2, group => group.Rank == 0 ? Record.Exception(group.Barrier) : null);
+        var errors = Open(2, group =>
+        {
+            group.Barrier();   // both are there: who leaves before the other has come fails the opening
+            return group.Rank == 0 ? Record.Exception(group.Barrier) : null;
+        });
         Assert.IsType<TorchException>(errors[0]);
         Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(30));
     }

@@ -93,14 +93,17 @@ public sealed class DistributedTrainingTests(TinyClip clip, TinyDataset data) : 
     });
 
     [Fact]
-    public void Workers_that_see_other_videos_are_refused() => Together.Run(2, workers =>
+    public void Workers_that_see_other_videos_are_refused()
     {
         var fewer = data.WriteCaptions("fewer.csv", [0, 1, 2, 3, 4, 5]);
-        var config = Config(4) with { Annotations = workers.Rank == 1 ? fewer : data.Captions };
-        var error = Assert.ThrowsAny<MvAdapterException>(() => new Trainer(config, Options("other") with { Workers = workers }));
-        Assert.Matches("rank 1 .* sees 6 videos and 6 pairs, rank 0 .* sees 8 videos", error.Message);
-        return true;
-    });
+        Together.Run(2, workers =>
+        {
+            var config = Config(4) with { Annotations = workers.Rank == 1 ? fewer : data.Captions };
+            var error = Assert.ThrowsAny<MvAdapterException>(() => new Trainer(config, Options("other") with { Workers = workers }));
+            Assert.Matches("rank 1 .* sees 6 videos and 6 pairs, rank 0 .* sees 8 videos", error.Message);
+            return true;
+        });
+    }
 
     [Fact]
     public void A_loss_that_is_no_number_ends_all_and_leaves_the_last_checkpoint()
