@@ -1,12 +1,11 @@
 // Multi-head attention over the output of the projection of queries, keys and values as it lies in memory: no copy into another layout, and
 // no matrix of scores but that of a few queries of one head. For its gradient the projections alone are kept.
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <vector>
-
 #include "recorded.h"
+#include "share.h"
+#include "tiles.h"
 
 namespace {
 
@@ -37,9 +36,12 @@ at::Tensor checked_mask(const Optional& mask, const Shape& shape) {
   return mask->to(at::kFloat).contiguous();
 }
 
+// The matrix unit's attention, where it multiplies these.
+const mvt::Tiles* tiles_for(const at::Tensor& qkv) { return qkv.scalar_type() == at::kBFloat16 ? mvt::tiles() : nullptr; }
+
 // Calls body(head, offset of its queries in qkv, scratch) for each head of each sequence.
 template <typename Body>
-void for_each_head(const Shape& shape, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& mask, Body&& body) {
+void for_each_head(const Shape& shape, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& mask, int64_t bytes, Body&& body) {
   const int64_t width = shape.all_heads();
   const auto in = mvt::floats(qkv), result = mvt::floats(out);
   const float* masks = mask.defined() ? mask.data_ptr<float>() : nullptr;
@@ -47,24 +49,26 @@ void for_each_head(const Shape& shape, const at::Tensor& qkv, const at::Tensor& 
   // Few and small heads are sooner done than another thread is woken.
   constexpr int64_t worth_waking = 1 << 18;  // multiply-adds
   const int64_t at_least = std::max<int64_t>(1, worth_waking / (shape.length * shape.length * shape.width + 1));
-  at::parallel_for(0, shape.sequences * shape.heads, at_least, [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(mvt::kernels().attention_scratch(shape.length, shape.width));
-    for (int64_t task = begin; task < end; task++) {
-      const int64_t sequence = task / shape.heads, head = task % shape.heads;
-      const int64_t at = sequence * shape.length * 3 * width + head * shape.width;
-      body(mvt::Head{shape.length, shape.width, in.at(at), in.at(at + width), in.at(at + 2 * width), 3 * width,
-                     result.at(sequence * shape.length * width + head * shape.width), width,
-                     masks ? masks + (by_query ? 0 : sequence * shape.length) : nullptr, by_query ? shape.length : 0},
-           at, scratch.data());
-    }
+  mvt::share(shape.sequences * shape.heads, at_least, bytes, [&](int64_t task, void* scratch) {
+    const int64_t sequence = task / shape.heads, head = task % shape.heads;
+    const int64_t at = sequence * shape.length * 3 * width + head * shape.width;
+    body(mvt::Head{shape.length, shape.width, in.at(at), in.at(at + width), in.at(at + 2 * width), 3 * width,
+                   result.at(sequence * shape.length * width + head * shape.width), width,
+                   masks ? masks + (by_query ? 0 : sequence * shape.length) : nullptr, by_query ? shape.length : 0},
+         at, scratch);
   });
 }
+
+int64_t scratch_bytes(const Shape& shape) { return mvt::kernels().attention_scratch(shape.length, shape.width) * int64_t{sizeof(float)}; }
 
 at::Tensor attention(const at::Tensor& qkv, int64_t heads, const Optional& mask) {
   const Shape shape(qkv, heads);
   const auto in = qkv.contiguous(), masks = checked_mask(mask, shape);
   auto out = at::empty({shape.sequences, shape.length, shape.all_heads()}, in.options());
-  for_each_head(shape, in, out, masks, [](const mvt::Head& head, int64_t, float* scratch) { mvt::kernels().attention(head, scratch); });
+  if (const auto* tiles = tiles_for(in))
+    for_each_head(shape, in, out, masks, tiles->attention_scratch(shape.length, shape.width, false), [&](const mvt::Head& head, int64_t, void* scratch) { tiles->attention(head, scratch); });
+  else
+    for_each_head(shape, in, out, masks, scratch_bytes(shape), [](const mvt::Head& head, int64_t, void* scratch) { mvt::kernels().attention(head, static_cast<float*>(scratch)); });
   return out;
 }
 
@@ -73,9 +77,14 @@ at::Tensor attention_backward(const at::Tensor& qkv, int64_t heads, const at::Te
   const int64_t width = shape.all_heads();
   auto result = at::empty_like(qkv);
   const auto out = mvt::floats(result);
-  for_each_head(shape, qkv, gradient, mask, [&](const mvt::Head& head, int64_t at, float* scratch) {
-    mvt::kernels().attention_backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, scratch);
-  });
+  if (const auto* tiles = tiles_for(qkv))
+    for_each_head(shape, qkv, gradient, mask, tiles->attention_scratch(shape.length, shape.width, true), [&](const mvt::Head& head, int64_t at, void* scratch) {
+      tiles->attention_backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, scratch);
+    });
+  else
+    for_each_head(shape, qkv, gradient, mask, scratch_bytes(shape), [&](const mvt::Head& head, int64_t at, void* scratch) {
+      mvt::kernels().attention_backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, static_cast<float*>(scratch));
+    });
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "product.h"
+#include "tiled.h"
 
 namespace {
 
@@ -71,6 +72,10 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& ex
   if (y.numel() == 0) return y;
   const auto rows = rows_of(x);
   auto out = y.view({-1, y.size(-1)});
+  if (mvt::multiplies_in_tiles(x, expand)) {
+    mvt::mlp_in_tiles(rows, expand, expand_bias, contract, contract_bias, activation, hidden, out);
+    return y;
+  }
   auto active = at::empty({std::min(rows_at_once, rows.size(0)), expand.size(0)}, x.options());
   for (int64_t first = 0; first < rows.size(0); first += rows_at_once) {
     const auto count = std::min(rows_at_once, rows.size(0) - first);
@@ -122,6 +127,26 @@ struct Linear : torch::autograd::Function<Linear> {
   }
 };
 
+// By the MLP's input and the bias of its expansion, each where it is defined.
+void mlp_backward(const at::Tensor& gradient, const at::Tensor& hidden, const at::Tensor& expand, const at::Tensor& contract, Activation activation,
+                  at::Tensor x, at::Tensor bias) {
+  if (mvt::multiplies_in_tiles(gradient, expand)) {
+    mvt::mlp_in_tiles_backward(gradient, hidden, expand, contract, activation, x, bias);
+    return;
+  }
+  auto inner = at::empty({std::min(rows_at_once, hidden.size(0)), expand.size(0)}, gradient.options());
+  for (int64_t first = 0; first < hidden.size(0); first += rows_at_once) {
+    const auto count = std::min(rows_at_once, hidden.size(0) - first);
+    auto part = inner.narrow(0, 0, count);
+    multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, Activation::none, part);
+    activate_backward(activation, hidden.narrow(0, first, count), part);
+    if (bias.defined()) bias += part.sum(0, /*keepdim=*/false, at::kFloat);
+    if (!x.defined()) continue;
+    auto target = x.narrow(0, first, count);
+    multiply(part, expand, Weight::as_stored, {}, Activation::none, target);
+  }
+}
+
 struct Mlp : torch::autograd::Function<Mlp> {
   static Variable forward(AutogradContext* context, const Variable& x, const Variable& expand, const Optional& expand_bias,
                           const Variable& contract, const Optional& contract_bias, bool gelu) {
@@ -140,20 +165,11 @@ struct Mlp : torch::autograd::Function<Mlp> {
     const auto &hidden = saved[0], &expand = saved[1], &contract = saved[2];
     const auto gradient = rows_of(gradients[0]);
     const bool of_x = context->saved_data["x"].toBool(), of_bias = context->saved_data["expand_bias"].toBool();
-    const auto activation = activation_of(context->saved_data["gelu"].toBool());
-    auto x = at::empty(with_last(gradients[0], expand.size(1)), gradient.options());
-    auto out = x.view({-1, x.size(-1)});
-    auto bias = at::zeros({expand.size(0)}, gradient.options().dtype(at::kFloat));
-    auto inner = at::empty({std::min(rows_at_once, hidden.size(0)), expand.size(0)}, gradient.options());
-    for (int64_t first = 0; first < hidden.size(0) && (of_x || of_bias); first += rows_at_once) {
-      const auto count = std::min(rows_at_once, hidden.size(0) - first);
-      auto part = inner.narrow(0, 0, count), target = out.narrow(0, first, count);
-      multiply(gradient.narrow(0, first, count), contract, Weight::as_stored, {}, Activation::none, part);
-      activate_backward(activation, hidden.narrow(0, first, count), part);
-      if (of_bias) bias += part.sum(0, /*keepdim=*/false, at::kFloat);
-      if (of_x) multiply(part, expand, Weight::as_stored, {}, Activation::none, target);
-    }
-    return {of_x ? x : Variable(), Variable(), of_bias ? bias.to(gradient.scalar_type()) : Variable(), Variable(),
+    Variable x = of_x ? at::empty(with_last(gradients[0], expand.size(1)), gradient.options()) : at::Tensor();
+    auto bias = of_bias ? at::zeros({expand.size(0)}, gradient.options().dtype(at::kFloat)) : at::Tensor();
+    if (of_x || of_bias)
+      mlp_backward(gradient, hidden, expand, contract, activation_of(context->saved_data["gelu"].toBool()), of_x ? x.view({-1, x.size(-1)}) : x, bias);
+    return {x, Variable(), of_bias ? bias.to(gradient.scalar_type()) : Variable(), Variable(),
             context->saved_data["contract_bias"].toBool() ? gradient.sum(0) : Variable(), Variable()};
   }
 };

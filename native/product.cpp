@@ -4,10 +4,10 @@
 
 #include <cstring>
 #include <dnnl.hpp>
-#include <mutex>
-#include <tuple>
 #include <unordered_map>
-#include <vector>
+
+#include "held.h"
+#include "tiled.h"
 
 namespace mvt {
 namespace {
@@ -94,83 +94,46 @@ void multiply_widened(const at::Tensor& x, const at::Tensor& w, Weight use, cons
   }
 }
 
-// Frozen weights in the order that oneDNN asked for, one copy for all tensors that share a weight's memory.
-class Held {
- public:
-  using Copy = std::pair<memory, at::Tensor>;
-
-  // The weight's own memory, or its copy in blocks.
-  Copy find(const at::Tensor& w, const memory& stored, const Descriptions& product) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = held_.find(w.data_ptr());
-    if (found != held_.end() && found->second.is_of(w)) return found->second.seen_as(stored);
-    drop_dead();
-    return held_.insert_or_assign(w.data_ptr(), Entry(w, stored, product)).first->second.seen_as(stored);
-  }
-
-  void drop() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    held_.clear();
-  }
-
- private:
-  class Entry {
-   public:
-    Entry(const at::Tensor& w, const memory& stored, const Descriptions& product)
-        : owner_(w.storage().getWeakStorageImpl()), version_(w._version()), sizes_(w.sizes().vec()), type_(w.scalar_type()) {
-      auto from = stored;
-      const auto as_it_lies = stored.get_desc();
-      const auto wanted = product.with(matrix(type_, w.size(1), w.size(0), memory::format_tag::any)).weights_desc();
-      // Where rows of either kind are asked for (AVX2) a copy gains nothing: 0.98 to 1.02 times the speed from 700 rows on.
-      if (wanted == as_it_lies || (!hold_rows && wanted == matrix(type_, w.size(1), w.size(0)))) return;
-      // Blocks that a weight does not fill: oneDNN 3.7 copies into such wrongly (Debian 13's, with AVX-512).
-      if (wanted.get_size() != as_it_lies.get_size()) return;
-      const auto copy = at::empty({static_cast<int64_t>(wanted.get_size())}, w.options().dtype(at::kByte));
-      auto target = memory(wanted, cpu(), copy.data_ptr());
-      dnnl::stream stream(cpu());
-      dnnl::reorder(from, target).execute(stream, from, target);
-      stream.wait();
-      copy_ = copy;
-      order_ = wanted;
-    }
-
-    bool is_dead() const { return owner_.expired(); }
-    bool is_of(const at::Tensor& w) const {
-      return !is_dead() && version_ == w._version() && type_ == w.scalar_type() && w.sizes() == sizes_;
-    }
-    Copy seen_as(const memory& stored) const { return {copy_.defined() ? memory(order_, cpu(), copy_.data_ptr()) : stored, copy_}; }
-
-   private:
-    c10::weak_intrusive_ptr<c10::StorageImpl> owner_;
-    int64_t version_;
-    std::vector<int64_t> sizes_;
-    at::ScalarType type_;
-    at::Tensor copy_;  // undefined where the weight's own order is as good
-    memory::desc order_;
-  };
-
-  void drop_dead() {
-    for (auto entry = held_.begin(); entry != held_.end();) entry = entry->second.is_dead() ? held_.erase(entry) : std::next(entry);
-  }
-
-  std::mutex mutex_;
-  std::unordered_map<const void*, Entry> held_;
+// A weight in the order that oneDNN asked for; the copy is undefined where the weight's own order is as good.
+struct Ordered {
+  at::Tensor copy;
+  memory::desc order;
 };
 
-Held& held() {
-  static auto* weights = new Held;  // never destroyed: tensors may be freed after everything else
+Ordered ordered(const at::Tensor& w, const memory& stored, const Descriptions& product) {
+  auto from = stored;
+  const auto as_it_lies = stored.get_desc();
+  const auto wanted = product.with(matrix(w.scalar_type(), w.size(1), w.size(0), memory::format_tag::any)).weights_desc();
+  // Where rows of either kind are asked for (AVX2) a copy gains nothing: 0.98 to 1.02 times the speed from 700 rows on.
+  if (wanted == as_it_lies || (!hold_rows && wanted == matrix(w.scalar_type(), w.size(1), w.size(0)))) return {};
+  // Blocks that a weight does not fill: oneDNN 3.7 copies into such wrongly (Debian 13's, with AVX-512).
+  if (wanted.get_size() != as_it_lies.get_size()) return {};
+  const auto copy = at::empty({static_cast<int64_t>(wanted.get_size())}, w.options().dtype(at::kByte));
+  auto target = memory(wanted, cpu(), copy.data_ptr());
+  dnnl::stream stream(cpu());
+  dnnl::reorder(from, target).execute(stream, from, target);
+  stream.wait();
+  return {copy, wanted};
+}
+
+Held<Ordered>& held() {
+  static auto* weights = new Held<Ordered>;  // never destroyed: tensors may be freed after everything else
   return *weights;
 }
+
+}  // namespace
 
 // In inference alone: a training step's memory goes to what the gradient needs. There a weight that is not inference's own lives on.
 bool may_be_held(const at::Tensor& w, Weight use) {
   return use == Weight::transposed && c10::InferenceMode::is_enabled() && !w.is_inference() && !w.requires_grad();
 }
 
-}  // namespace
-
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
   const auto type = x.scalar_type();
+  if (multiplies_in_tiles(x, w)) {
+    multiply_in_tiles(x, w, use, b, activation, y);
+    return;
+  }
   if (!multiplies(type)) {
     multiply_widened(x, w, use, b, activation, y);
     return;
@@ -183,11 +146,12 @@ void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Option
 
   const auto as_it_lies = matrix(type, k, n, use == Weight::as_stored ? memory::format_tag::ab : memory::format_tag::ba);
   memory weights = memory_of(as_it_lies, w);
-  at::Tensor alive;  // the copy, whoever drops it meanwhile
-  if (may_be_held(w, use)) std::tie(weights, alive) = held().find(w, weights, product);
+  Ordered own;  // keeps the copy, whoever drops it meanwhile
+  if (may_be_held(w, use)) own = held().find(w, [&] { return ordered(w, weights, product); });
+  if (own.copy.defined()) weights = memory(own.order, cpu(), own.copy.data_ptr());
   auto plan = product.with(weights.get_desc());
   // Blocks that were chosen for another number of rows: never at the price of oneDNN's last resort.
-  if (alive.defined() && std::strstr(plan.impl_info_str(), "ref")) plan = product.with((weights = memory_of(as_it_lies, w)).get_desc());
+  if (own.copy.defined() && std::strstr(plan.impl_info_str(), "ref")) plan = product.with((weights = memory_of(as_it_lies, w)).get_desc());
 
   Arguments arguments{{DNNL_ARG_SRC, memory_of(product.x, x)}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, memory_of(product.y, y)}};
   if (b) arguments.insert({DNNL_ARG_BIAS, memory_of(product.b, *b)});
@@ -196,7 +160,10 @@ void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Option
   stream.wait();
 }
 
-void drop_held_weights() { held().drop(); }
+void drop_held_weights() {
+  held().drop();
+  drop_packed_weights();
+}
 
 namespace {
 

@@ -15,6 +15,9 @@ enum class Weight { as_stored, transposed };
 // weight's memory past libtorch drops that copy.
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y);
 
+// Whether a copy of the weight may be held: in inference alone.
+bool may_be_held(const at::Tensor& w, Weight use);
+
 // Gives up the copies of weights; they are made again when they are wanted.
 void drop_held_weights();
 

@@ -1,0 +1,212 @@
+// What the files tile_*.cpp share: packing, and the product of one block. Everything has internal linkage, since each file is compiled for
+// several processors.
+#pragma once
+#include <immintrin.h>
+
+#include "tiles.h"
+
+namespace {
+
+using mvt::Activation;
+using mvt::Finish;
+using mvt::Floats;
+using mvt::Matrix;
+
+constexpr int64_t block = 32;                  // rows, columns and numbers of k that are handled at once
+constexpr int64_t tile_numbers = 512;          // 16 rows of 64 bytes
+constexpr int64_t block_numbers = block * block;
+
+inline int64_t blocks(int64_t n) { return (n + block - 1) / block; }
+inline int64_t whole(int64_t n) { return blocks(n) * block; }
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+inline __mmask16 first_of(int64_t count) { return count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1; }
+inline uint16_t* halves(const Floats& f) { return static_cast<uint16_t*>(f.data); }
+inline float* singles(const Floats& f) { return static_cast<float*>(f.data); }
+
+// 16 numbers as float32, those beyond count zero.
+inline __m512 read16(const Floats& from, int64_t at, __mmask16 mask) {
+  if (!from.half) return _mm512_maskz_loadu_ps(mask, singles(from) + at);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, halves(from) + at)), 16));
+}
+
+inline void write16(const Floats& to, int64_t at, __m512 v, __mmask16 mask) {
+  if (!to.half) _mm512_mask_storeu_ps(singles(to) + at, mask, v);
+  else _mm256_mask_storeu_epi16(halves(to) + at, mask, (__m256i)_mm512_cvtneps_pbh(v));
+}
+
+// 16 numbers as bfloat16.
+inline __m256i half16(const Floats& from, int64_t at, __mmask16 mask) {
+  if (from.half) return _mm256_maskz_loadu_epi16(mask, halves(from) + at);
+  return (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, singles(from) + at));
+}
+
+inline __m512i half32(const Floats& from, int64_t at, int64_t count) {
+  if (from.half) return _mm512_maskz_loadu_epi16(count >= 32 ? ~0u : (1u << count) - 1, halves(from) + at);
+  return (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(first_of(count - 16), singles(from) + at + 16),
+                                      _mm512_maskz_loadu_ps(first_of(count), singles(from) + at));
+}
+
+// The lower halves of the numbers of a, the upper of b: pairs, as the instruction wants them.
+inline __m512i paired(__m256i a, __m256i b) { return _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16)); }
+
+inline void transpose(__m512i r[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; i += 2) t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]), t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  for (int i = 0; i < 16; i += 4)
+    for (int j = 0; j < 2; j++)
+      r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + 2 + j]), r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + 2 + j]);
+  for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88), t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
+    t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88), t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
+  }
+  for (int i = 0; i < 8; i++) r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88), r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
+}
+
+// 16 x 32 numbers whose rows lie in memory as rows.
+inline void rows16(const Floats& from, int64_t at, int64_t stride, int64_t rows, int64_t columns, __m512i r[16]) {
+  for (int64_t i = 0; i < 16; i++) r[i] = i < rows ? half32(from, at + i * stride, columns) : _mm512_setzero_si512();
+}
+
+// 32 x 16 numbers, each register the pairs of two rows.
+inline void pairs16(const Floats& from, int64_t at, int64_t stride, int64_t rows, int64_t columns, __m512i r[16]) {
+  const auto mask = first_of(columns);
+  for (int64_t i = 0; i < 16; i++) {
+    const auto even = 2 * i < rows ? half16(from, at + 2 * i * stride, mask) : _mm256_setzero_si256();
+    const auto odd = 2 * i + 1 < rows ? half16(from, at + (2 * i + 1) * stride, mask) : _mm256_setzero_si256();
+    r[i] = paired(even, odd);
+  }
+}
+
+inline void store16(const __m512i r[16], uint16_t* to) {
+  for (int64_t i = 0; i < 16; i++) _mm512_store_si512(to + i * block, r[i]);
+}
+
+// One block of a left-hand side from (row, k) on: two tiles, each of 16 rows.
+inline void pack_left_block(const Matrix& x, int64_t row, int64_t rows, int64_t k, int64_t all_k, uint16_t* to) {
+  __m512i r[16];
+  for (int64_t half = 0; half < 2; half++, to += tile_numbers) {
+    const int64_t first = row + 16 * half, count = least(16, rows - first), depth = least(block, all_k - k);
+    if (x.transposed) pairs16(x.data, k * x.stride + first, x.stride, depth, count, r), transpose(r);
+    else rows16(x.data, first * x.stride + k, x.stride, count, depth, r);
+    store16(r, to);
+  }
+}
+
+// One block of a right-hand side from (k, column) on: two tiles, each of 16 columns.
+inline void pack_right_block(const Matrix& w, int64_t column, int64_t columns, int64_t k, int64_t all_k, uint16_t* to) {
+  __m512i r[16];
+  for (int64_t half = 0; half < 2; half++, to += tile_numbers) {
+    const int64_t first = column + 16 * half, count = least(16, columns - first), depth = least(block, all_k - k);
+    if (w.transposed) rows16(w.data, first * w.stride + k, w.stride, count, depth, r), transpose(r);
+    else pairs16(w.data, k * w.stride + first, w.stride, depth, count, r);
+    store16(r, to);
+  }
+}
+
+// Left-hand sides lie by blocks of rows, within them by k; right-hand sides by blocks of columns, within them by k.
+inline void pack_left(const Matrix& x, int64_t rows, int64_t k, uint16_t* to) {
+  for (int64_t row = 0; row < rows; row += block)
+    for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_left_block(x, row, rows, at, k, to);
+}
+
+inline void pack_right(const Matrix& w, int64_t columns, int64_t k, uint16_t* to) {
+  for (int64_t column = 0; column < columns; column += block)
+    for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_right_block(w, column, columns, at, k, to);
+}
+
+#ifdef __AMX_BF16__
+
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// While it lives this thread may use the tiles.
+struct Unit {
+  Unit() {
+    TileConfiguration all;
+    for (int i = 0; i < 8; i++) all.bytes[i] = 64, all.rows[i] = 16;
+    _tile_loadconfig(&all);
+  }
+  ~Unit() { _tile_release(); }
+};
+
+// sums = left right, or sums += left right, over so many blocks of k. sums [32, 32] with rows stride apart.
+inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, bool add) {
+  const int64_t bytes = stride * 4;
+  float* below = sums + 16 * stride;
+  if (add) {
+    _tile_loadd(0, sums, bytes);
+    _tile_loadd(1, sums + 16, bytes);
+    _tile_loadd(2, below, bytes);
+    _tile_loadd(3, below + 16, bytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t i = 0; i < depth; i++, left += block_numbers, right += block_numbers) {
+    _tile_loadd(4, left, 64);
+    _tile_loadd(6, right, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, right + tile_numbers, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, left + tile_numbers, 64);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, sums, bytes);
+  _tile_stored(1, sums + 16, bytes);
+  _tile_stored(2, below, bytes);
+  _tile_stored(3, below + 16, bytes);
+}
+
+#else
+
+struct Unit {
+  Unit() {}
+  ~Unit() {}
+};
+
+inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, bool add) {
+  constexpr int64_t rows = 8;  // 16 sums in registers
+  for (int64_t first = 0; first < block; first += rows) {
+    const uint16_t* tile = left + first * block;  // both tiles of a block lie one after another
+    __m512 c[rows][2];
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < 2; j++) c[i][j] = add ? _mm512_loadu_ps(sums + (first + i) * stride + 16 * j) : _mm512_setzero_ps();
+    for (int64_t step = 0; step < depth; step++) {
+      for (int64_t pair = 0; pair < 16; pair++) {
+        const auto b0 = (__m512bh)_mm512_load_si512(right + step * block_numbers + pair * block);
+        const auto b1 = (__m512bh)_mm512_load_si512(right + step * block_numbers + tile_numbers + pair * block);
+        for (int64_t i = 0; i < rows; i++) {
+          int32_t both;
+          __builtin_memcpy(&both, tile + step * block_numbers + i * block + 2 * pair, 4);
+          const auto a = (__m512bh)_mm512_set1_epi32(both);
+          c[i][0] = _mm512_dpbf16_ps(c[i][0], a, b0);
+          c[i][1] = _mm512_dpbf16_ps(c[i][1], a, b1);
+        }
+      }
+    }
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < 2; j++) _mm512_storeu_ps(sums + (first + i) * stride + 16 * j, c[i][j]);
+  }
+}
+
+#endif
+
+// 2^x, to two units in the last place of bfloat16 squared: what it is for is rounded to bfloat16, or weighs what is.
+inline __m512 power_of_two(__m512 x) {
+  const auto whole_part = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, whole_part);
+  auto p = _mm512_set1_ps(1.3333558e-3f);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.6181291e-3f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.5504109e-2f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.24022651f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.69314718f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.f));
+  return _mm512_scalef_ps(p, whole_part);
+}
+
+}  // namespace

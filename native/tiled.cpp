@@ -1,0 +1,117 @@
+#include "tiled.h"
+#ifdef MVTORCH_ONEDNN
+#include "held.h"
+#include "share.h"
+
+namespace mvt {
+namespace {
+
+constexpr int64_t block = 32;
+constexpr int64_t product_rows = 256, mlp_rows = 128;  // of a task: with what becomes of them they stay in the second cache
+constexpr int64_t tasks_a_thread = 4;                   // so that a thread that was interrupted does not hold up the others
+
+int64_t whole(int64_t n) { return (n + block - 1) / block * block; }
+int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+// Rows in parts that are nearly equal and, but for the last, of whole blocks.
+struct Rows {
+  int64_t all, each, parts;
+
+  Rows(int64_t rows, int64_t most) : all(rows), each(whole(divided(rows, divided(rows, most)))), parts(divided(rows, each)) {}
+  int64_t first(int64_t part) const { return part * each; }
+  int64_t count(int64_t part) const { return std::min(each, all - first(part)); }
+};
+
+Matrix rows_from(const at::Tensor& x, int64_t first) { return {floats(x).at(first * x.size(1)), x.size(1), false}; }
+
+// A bias in float32, with zeros up to a whole block.
+at::Tensor padded(const Optional& bias, int64_t n) {
+  if (!bias) return {};
+  auto all = at::zeros({whole(n)}, bias->options().dtype(at::kFloat));
+  all.narrow(0, 0, n).copy_(bias->view({-1}));
+  return all;
+}
+
+const float* start_of(const at::Tensor& floats) { return floats.defined() ? floats.data_ptr<float>() : nullptr; }
+
+at::Tensor pack(const at::Tensor& w, Weight use) {
+  const auto stored = w.contiguous();
+  const bool transposed = use == Weight::transposed;
+  const int64_t n = w.size(transposed ? 0 : 1), k = w.size(transposed ? 1 : 0);
+  auto packed = at::empty({tiles()->packed_size(n, k)}, w.options().dtype(at::kBFloat16));
+  auto* to = static_cast<uint16_t*>(packed.data_ptr());
+  const Matrix from{floats(stored), w.size(1), transposed};
+  at::parallel_for(0, divided(n, block), 4, [&](int64_t begin, int64_t end) { tiles()->pack(from, n, k, begin * block, end * block, to); });
+  return packed;
+}
+
+Held<at::Tensor>& held() {
+  static auto* weights = new Held<at::Tensor>;  // never destroyed: tensors may be freed after everything else
+  return *weights;
+}
+
+at::Tensor packed(const at::Tensor& w, Weight use) {
+  return may_be_held(w, use) ? held().find(w, [&] { return pack(w, use); }) : pack(w, use);
+}
+
+const uint16_t* halves(const at::Tensor& packed) { return static_cast<const uint16_t*>(packed.data_ptr()); }
+
+constexpr Floats nothing{nullptr, false};
+
+}  // namespace
+
+bool multiplies_in_tiles(const at::Tensor& x, const at::Tensor& w) {
+  return tiles() && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kBFloat16;
+}
+
+void multiply_in_tiles(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
+  const int64_t k = x.size(1), n = y.size(1);
+  const auto right = packed(w, use), bias = padded(b, n);
+  const Rows rows(x.size(0), product_rows);
+  // Few rows: their columns are divided as well.
+  const int64_t wanted = tasks_a_thread * at::get_num_threads();
+  const int64_t columns = rows.parts >= wanted ? n : whole(divided(n, std::min(divided(wanted, rows.parts), divided(n, 4 * block))));
+  const int64_t column_parts = divided(n, columns);
+  share(rows.parts * column_parts, 1, tiles()->product_scratch(rows.each, k), [&](int64_t task, void* memory) {
+    const int64_t part = task / column_parts, first = rows.first(part), column = task % column_parts * columns;
+    const Finish finish{start_of(bias), activation, false, nothing, nothing, floats(y).at(first * n)};
+    tiles()->product(rows_from(x, first), rows.count(part), k, halves(right), n, column, std::min(n, column + columns), finish, memory);
+  });
+}
+
+void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract, const Optional& contract_bias,
+                  Activation activation, at::Tensor* hidden, at::Tensor& y) {
+  const int64_t width = x.size(1), between = expand.size(0), out = y.size(1);
+  const auto a = packed(expand, Weight::transposed), b = packed(contract, Weight::transposed);
+  const auto first_bias = padded(expand_bias, between), second_bias = padded(contract_bias, out);
+  const Rows rows(x.size(0), mlp_rows);
+  share(rows.parts, 1, tiles()->mlp_scratch(rows.each, width, between, out), [&](int64_t part, void* memory) {
+    const int64_t at = rows.first(part);
+    const Finish first{start_of(first_bias), activation, false, hidden ? floats(*hidden).at(at * between) : nothing, nothing, nothing};
+    const Finish second{start_of(second_bias), Activation::none, false, nothing, nothing, floats(y).at(at * out)};
+    tiles()->mlp(rows_from(x, at), rows.count(part), width, halves(a), between, first, halves(b), out, second, nullptr, memory);
+  });
+}
+
+void mlp_in_tiles_backward(const at::Tensor& gradient, const at::Tensor& hidden, const at::Tensor& expand, const at::Tensor& contract, Activation activation,
+                           at::Tensor& x, at::Tensor& bias) {
+  const int64_t out = gradient.size(1), between = hidden.size(1), width = expand.size(1);
+  const auto a = packed(contract, Weight::as_stored);
+  const auto b = x.defined() ? packed(expand, Weight::as_stored) : at::Tensor();
+  const Rows rows(gradient.size(0), mlp_rows);
+  // Of each part, so that they are added in the same order whatever the threads.
+  const auto sums = bias.defined() ? at::zeros({rows.parts, between}, bias.options()) : at::Tensor();
+  share(rows.parts, 1, tiles()->mlp_scratch(rows.each, out, between, width), [&](int64_t part, void* memory) {
+    const int64_t at = rows.first(part);
+    const Finish first{nullptr, activation, true, floats(hidden).at(at * between), nothing, nothing};
+    const Finish second{nullptr, Activation::none, false, nothing, nothing, x.defined() ? floats(x).at(at * width) : nothing};
+    tiles()->mlp(rows_from(gradient, at), rows.count(part), out, halves(a), between, first, b.defined() ? halves(b) : nullptr, width, second,
+                 sums.defined() ? sums.data_ptr<float>() + part * between : nullptr, memory);
+  });
+  if (bias.defined()) bias.copy_(sums.sum(0));
+}
+
+void drop_packed_weights() { held().drop(); }
+
+}  // namespace mvt
+#endif

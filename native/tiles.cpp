@@ -1,0 +1,77 @@
+// Compiled once for each processor that tiles.h names; MVT_TILES is what the result is called.
+#include "tile_attention.h"
+#include "tile_product.h"
+
+namespace mvt {
+namespace {
+
+int64_t packed_size(int64_t n, int64_t k) { return whole(n) * whole(k); }
+
+void pack(const Matrix& w, int64_t n, int64_t k, int64_t first, int64_t last, uint16_t* packed) {
+  const int64_t depth = blocks(k);
+  for (int64_t column = first; column < last; column += block)
+    for (int64_t at = 0; at < depth; at++) pack_right_block(w, column, n, at * block, k, packed + (column / block * depth + at) * block_numbers);
+}
+
+int64_t left_bytes(int64_t rows, int64_t k) { return whole(rows) * whole(k) * 2; }
+
+int64_t product_scratch(int64_t rows, int64_t k) { return left_bytes(rows, k) + sums_bytes(rows); }
+
+void product(const Matrix& x, int64_t rows, int64_t k, const uint16_t* w, int64_t n, int64_t first, int64_t last, const Finish& f, void* scratch) {
+  auto* memory = static_cast<char*>(scratch);
+  auto* left = reinterpret_cast<uint16_t*>(aligned(memory, left_bytes(rows, k)));
+  auto* sums = reinterpret_cast<float*>(memory);
+  pack_left(x, rows, k, left);
+  const Unit unit;
+  multiply_all(left, rows, k, w, n, first, last, f, nullptr, nullptr, sums);
+}
+
+int64_t mlp_scratch(int64_t rows, int64_t width, int64_t hidden, int64_t) { return left_bytes(rows, width) + left_bytes(rows, hidden) + sums_bytes(rows); }
+
+void mlp(const Matrix& x, int64_t rows, int64_t width, const uint16_t* a, int64_t hidden, const Finish& first, const uint16_t* b, int64_t out,
+         const Finish& second, float* column_sums, void* scratch) {
+  auto* memory = static_cast<char*>(scratch);
+  auto* left = reinterpret_cast<uint16_t*>(aligned(memory, left_bytes(rows, width)));
+  auto* inner = reinterpret_cast<uint16_t*>(aligned(memory, left_bytes(rows, hidden)));
+  auto* sums = reinterpret_cast<float*>(memory);
+  pack_left(x, rows, width, left);
+  const Unit unit;
+  multiply_all(left, rows, width, a, hidden, 0, whole(hidden), first, column_sums, inner, sums);
+  if (b) multiply_all(inner, rows, hidden, b, out, 0, whole(out), second, nullptr, nullptr, sums);
+}
+
+int64_t loop(int64_t times) {
+#ifdef __AMX_BF16__
+  const Unit unit;
+  for (int64_t i = 0; i < times; i++) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  return times * 2 * block * block * block;
+#else
+  __m512 sums[16] = {};
+  const auto one = (__m512bh)_mm512_set1_epi32(1);
+  for (int64_t i = 0; i < times; i++)
+    for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, one, one);
+  float total = 0;
+  for (const auto& sum : sums) total += _mm512_reduce_add_ps(sum);
+  volatile float kept = total;   // or the compiler would leave the loop out
+  return kept >= 0 ? times * 16 * 64 : 0;
+#endif
+}
+
+}  // namespace
+
+extern const Tiles MVT_TILES;
+const Tiles MVT_TILES = {
+#ifdef __AMX_BF16__
+    "AMX",
+#else
+    "AVX-512 BF16",
+#endif
+    packed_size, pack, product_scratch, product, mlp_scratch, mlp, attention_scratch, attention, attention_backward, loop,
+};
+
+}  // namespace mvt
