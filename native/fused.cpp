@@ -36,6 +36,28 @@ void activate_backward(Activation activation, const at::Tensor& x, at::Tensor& g
                    [&](int64_t begin, int64_t end) { mvt::kernels().activate_backward(activation, end - begin, from.at(begin), to.at(begin)); });
 }
 
+}  // namespace
+
+at::Tensor mvt::activation_gradient(Activation activation, const at::Tensor& x, const at::Tensor& gradient) {
+  auto result = gradient.clone();
+  activate_backward(activation, x, result);
+  return result;
+}
+
+at::Tensor mvt::sum_of_rows(const at::Tensor& x) {
+  constexpr int64_t rows_of_part = 256;
+  const auto in = x.contiguous();
+  const int64_t rows = x.size(0), width = x.size(1), parts = (rows + rows_of_part - 1) / rows_of_part;
+  auto sums = at::zeros({parts, width}, x.options().dtype(at::kFloat));  // added in the same order whatever the threads
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; part++)
+      kernels().sum_rows(std::min(rows_of_part, rows - part * rows_of_part), width, floats(in).at(part * rows_of_part * width), sums.data_ptr<float>() + part * width);
+  });
+  return sums.sum(0);
+}
+
+namespace {
+
 Activation activation_of(bool gelu) { return gelu ? Activation::gelu : Activation::quick_gelu; }
 
 std::vector<int64_t> with_last(const at::Tensor& x, int64_t last) {
@@ -122,7 +144,7 @@ struct Linear : torch::autograd::Function<Linear> {
       auto out = x.view({-1, x.size(-1)});
       if (x.numel() > 0) multiply(gradient, weight, Weight::as_stored, {}, Activation::none, out);
     }
-    if (context->saved_data["bias"].toBool()) bias = gradient.sum(0);
+    if (context->saved_data["bias"].toBool()) bias = mvt::sum_of_rows(gradient).to(gradient.scalar_type());
     return {x, Variable(), bias};
   }
 };
@@ -170,7 +192,7 @@ struct Mlp : torch::autograd::Function<Mlp> {
     if (of_x || of_bias)
       mlp_backward(gradient, hidden, expand, contract, activation_of(context->saved_data["gelu"].toBool()), of_x ? x.view({-1, x.size(-1)}) : x, bias);
     return {x, Variable(), of_bias ? bias.to(gradient.scalar_type()) : Variable(), Variable(),
-            context->saved_data["contract_bias"].toBool() ? gradient.sum(0) : Variable(), Variable()};
+            context->saved_data["contract_bias"].toBool() ? mvt::sum_of_rows(gradient).to(gradient.scalar_type()) : Variable(), Variable()};
   }
 };
 

@@ -390,6 +390,17 @@ void layer_norm_backward(int64_t rows, int64_t width, Floats x, const float* wei
   }
 }
 
+void sum_rows(int64_t rows, int64_t width, Floats x, float* sums) {
+  float converted[piece];
+  for (int64_t first = 0; first < width; first += piece) {
+    const int64_t count = least(piece, width - first);
+    for (int64_t i = 0; i < rows; i++) {
+      read(x.at(i * width + first), count, converted);
+      for (int64_t j = 0; j < count; j++) sums[first + j] += converted[j];
+    }
+  }
+}
+
 // ---- activation ----
 
 constexpr float alpha = 1.702f;
@@ -461,7 +472,7 @@ const Kernels MVT_KERNELS = {
 #else
     "plain",
 #endif
-    attention_scratch, attention, attention_backward, layer_norm, layer_norm_backward, activate, activate_backward,
+    attention_scratch, attention, attention_backward, layer_norm, layer_norm_backward, sum_rows, activate, activate_backward,
 };
 
 }  // namespace mvt

@@ -45,6 +45,9 @@ struct Kernels {
   // x is what was normalised, or with no means the result of that.
   void (*layer_norm_backward)(int64_t rows, int64_t width, Floats x, const float* weight, const float* means, const float* scales, Floats gradient, const float* through, float* out, float* weight_gradient, float* bias_gradient);
 
+  // sums += the rows of x.
+  void (*sum_rows)(int64_t rows, int64_t width, Floats x, float* sums);
+
   // y = the activation of x, and gradient *= its derivative at x.
   void (*activate)(Activation activation, int64_t count, Floats x, Floats y);
   void (*activate_backward)(Activation activation, int64_t count, Floats x, Floats gradient);

@@ -157,6 +157,25 @@ void products(at::ScalarType type) {
   }
 }
 
+// Layers that train: weights and biases in float32, what passes in bfloat16.
+void trained_products() {
+  if (!exists("mvt::trained_linear")) return;  // a processor without products of bfloat16
+  struct Size { int64_t rows, in, out; };
+  for (const auto& s : {Size{1, 64, 16}, Size{5, 9, 19}, Size{70, 768, 64}, Size{1100, 64, 100}})
+    for (const bool quick : {false, true}) {
+      const auto what = "trained_linear " + std::to_string(s.rows) + " x " + std::to_string(s.in) + " x " + std::to_string(s.out) + (quick ? ", QuickGELU" : "");
+      compare(what, {drawn({s.rows, s.in}, at::kBFloat16), drawn({s.out, s.in}, at::kFloat, 1 / std::sqrt(s.in)), drawn({s.out}, at::kFloat), drawn({s.rows, s.out}, at::kBFloat16)},
+              [&](const Tensors& x) { return call("mvt::trained_linear", x[0], x[1], x[2], quick, x[3]); },
+              [&](const Tensors& x) -> Tensors {
+                const auto y = at::linear(x[0], x[1], x[2]);
+                return {(quick ? quick_gelu(y) : y) + x[3]};
+              }, tolerance(at::kBFloat16));
+      const c10::InferenceMode mode;
+      const auto x = drawn({s.rows, s.in}, at::kBFloat16), w = drawn({s.out, s.in}, at::kFloat);
+      close(what + " alone", call("mvt::trained_linear", x, w, Optional(), false, Optional())[0], at::linear(x.to(at::kDouble), w.to(at::kDouble)), tolerance(at::kBFloat16));
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -166,6 +185,7 @@ int main() {
     layer_norm(type);
     products(type);
   }
+  trained_products();
   mvt_trim_memory();
   std::printf("operators ok, %s\n", mvt_kernels());
 }

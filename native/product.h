@@ -15,6 +15,12 @@ enum class Weight { as_stored, transposed };
 // weight's memory past libtorch drops that copy.
 void multiply(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y);
 
+// gradient times the activation's derivative at x, both [M, N].
+at::Tensor activation_gradient(Activation activation, const at::Tensor& x, const at::Tensor& gradient);
+
+// The sum of the rows of x [M, N], float32 [N]: the gradient by a bias.
+at::Tensor sum_of_rows(const at::Tensor& x);
+
 // Whether a copy of the weight may be held: in inference alone.
 bool may_be_held(const at::Tensor& w, Weight use);
 

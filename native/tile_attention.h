@@ -49,30 +49,38 @@ void multiply_rows(const uint16_t* left, int64_t k, const uint16_t* right, int64
 // Where a row's number stands in a left-hand side of one block of rows.
 inline uint16_t* in_left(uint16_t* left, int64_t row, int64_t column) { return left + column / block * block_numbers + row * block + column % block; }
 
-// Scores of a query, [whole(length)], to 2^(their difference to the largest); returns one over their sum. What is beyond length becomes 0.
-inline float softmax(float* scores, const float* mask, int64_t length, float scale) {
-  const auto log2 = _mm512_set1_ps(1.44269504f), factor = _mm512_set1_ps(scale * 1.44269504f), least_power = _mm512_set1_ps(-200.f);
-  auto most = _mm512_set1_ps(-__builtin_inff());
+// Adds a mask to the scores of a query.
+inline void add_mask(float* scores, const float* mask, int64_t length, float scale) {
+  const auto in_scores = _mm512_set1_ps(1 / scale);
   for (int64_t j = 0; j < length; j += 16) {
     const auto here = first_of(length - j);
-    auto x = _mm512_mul_ps(_mm512_loadu_ps(scores + j), factor);
-    if (mask) x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(here, mask + j), log2, x);
-    x = _mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), here, x);
-    _mm512_storeu_ps(scores + j, x);
-    most = _mm512_max_ps(most, x);
+    _mm512_storeu_ps(scores + j, _mm512_fmadd_ps(_mm512_maskz_loadu_ps(here, mask + j), in_scores, _mm512_loadu_ps(scores + j)));
   }
-  const auto top = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-  auto sum = _mm512_setzero_ps();
-  int64_t j = 0;
-  for (; j < length; j += 16) {
-    // In this order of operands what is no number stays none.
-    const auto e = _mm512_maskz_mov_ps(first_of(length - j), power_of_two(_mm512_max_ps(least_power, _mm512_sub_ps(_mm512_loadu_ps(scores + j), top))));
-    _mm512_storeu_ps(scores + j, e);
-    sum = _mm512_add_ps(sum, e);
-  }
-  for (; j < whole(length); j += 16) _mm512_storeu_ps(scores + j, _mm512_setzero_ps());
-  return 1 / _mm512_reduce_add_ps(sum);
 }
+
+// The largest of the scores, and what each becomes: 2^(the scaled difference to it), 0 beyond length.
+struct Softmax {
+  int64_t length;
+  __m512 factor, top, sum = _mm512_setzero_ps();
+
+  Softmax(const float* scores, int64_t length, float scale) : length(length), factor(_mm512_set1_ps(scale * 1.44269504f)) {
+    auto most = _mm512_set1_ps(-__builtin_inff());
+    int64_t j = 0;
+    for (; j + 16 <= length; j += 16) most = _mm512_max_ps(most, _mm512_loadu_ps(scores + j));
+    if (j < length) most = _mm512_mask_max_ps(most, first_of(length - j), most, _mm512_loadu_ps(scores + j));
+    top = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), factor);
+  }
+
+  __m512 next(const float* scores, int64_t j) {
+    // In this order of operands what is no number stays none. 2^-200 is 0.
+    const auto x = _mm512_max_ps(_mm512_set1_ps(-200.f), _mm512_fmsub_ps(_mm512_loadu_ps(scores + j), factor, top));
+    const auto e = j + 16 <= length ? power_of_two(x) : _mm512_maskz_mov_ps(first_of(length - j), power_of_two(x));
+    sum = _mm512_add_ps(sum, e);
+    return e;
+  }
+
+  float scale() const { return 1 / _mm512_reduce_add_ps(sum); }
+};
 
 inline const float* mask_of(const Head& head, int64_t query) { return head.mask ? head.mask + query * head.mask_stride : nullptr; }
 
@@ -94,6 +102,7 @@ void attention(const Head& head, void* scratch) {
   const HeadScratch s(head.length, head.width, false, memory);
   pack_right(columns_of(head.k, head.stride), head.length, head.width, s.keys);
   pack_right(rows_of(head.v, head.stride), head.width, head.length, s.values);
+  const float scale = score_scale(head);
   const Unit unit;
   for (int64_t first = 0; first < head.length; first += block) {
     const int64_t count = least(block, head.length - first);
@@ -102,9 +111,13 @@ void attention(const Head& head, void* scratch) {
     float scales[block];
     for (int64_t i = 0; i < count; i++) {
       float* row = s.scores + i * s.length;
-      scales[i] = softmax(row, mask_of(head, first + i), head.length, score_scale(head));
-      for (int64_t j = 0; j < s.length; j += block)
-        _mm512_store_si512(in_left(s.weights, i, j), (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(row + j + 16), _mm512_loadu_ps(row + j)));
+      if (const float* mask = mask_of(head, first + i)) add_mask(row, mask, head.length, scale);
+      Softmax softmax(row, head.length, scale);
+      for (int64_t j = 0; j < s.length; j += block) {
+        const auto low = softmax.next(row, j), high = softmax.next(row, j + 16);
+        _mm512_store_si512(in_left(s.weights, i, j), (__m512i)_mm512_cvtne2ps_pbh(high, low));
+      }
+      scales[i] = softmax.scale();
     }
     multiply_rows(s.weights, s.length, s.values, s.width, s.out);
     write_rows(s.out, s.width, scales, 0, count, head.width, head.out.at(first * head.out_stride), head.out_stride);
@@ -161,7 +174,10 @@ void attention_backward(const Head& head, Floats q, Floats k, Floats v, int64_t 
       if (i >= count) {   // queries that there are not
         for (int64_t j = 0; j < s.length; j += 16) _mm512_storeu_ps(p + j, _mm512_setzero_ps()), _mm512_storeu_ps(g + j, _mm512_setzero_ps());
       } else {
-        const auto one = _mm512_set1_ps(softmax(p, mask_of(head, first + i), head.length, scale));
+        if (const float* mask = mask_of(head, first + i)) add_mask(p, mask, head.length, scale);
+        Softmax softmax(p, head.length, scale);
+        for (int64_t j = 0; j < s.length; j += 16) _mm512_storeu_ps(p + j, softmax.next(p, j));
+        const auto one = _mm512_set1_ps(softmax.scale());
         auto mean = _mm512_setzero_ps();
         for (int64_t j = 0; j < s.length; j += 16) {
           const auto weight = _mm512_mul_ps(_mm512_loadu_ps(p + j), one);

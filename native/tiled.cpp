@@ -8,6 +8,7 @@ namespace {
 
 constexpr int64_t block = 32;
 constexpr int64_t product_rows = 256, mlp_rows = 128;  // of a task: with what becomes of them they stay in the second cache
+constexpr int64_t summed_rows = 512;                    // of a part of a product over rows
 constexpr int64_t tasks_a_thread = 4;                   // so that a thread that was interrupted does not hold up the others
 
 int64_t whole(int64_t n) { return (n + block - 1) / block * block; }
@@ -31,6 +32,10 @@ at::Tensor padded(const Optional& bias, int64_t n) {
   all.narrow(0, 0, n).copy_(bias->view({-1}));
   return all;
 }
+
+constexpr Floats nothing{nullptr, false};
+
+Floats rows_at(const at::Tensor& x, int64_t first) { return x.defined() ? floats(x).at(first * x.size(1)) : nothing; }
 
 const float* start_of(const at::Tensor& floats) { return floats.defined() ? floats.data_ptr<float>() : nullptr; }
 
@@ -56,17 +61,15 @@ at::Tensor packed(const at::Tensor& w, Weight use) {
 
 const uint16_t* halves(const at::Tensor& packed) { return static_cast<const uint16_t*>(packed.data_ptr()); }
 
-constexpr Floats nothing{nullptr, false};
-
 }  // namespace
 
 bool multiplies_in_tiles(const at::Tensor& x, const at::Tensor& w) {
   return tiles() && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kBFloat16;
 }
 
-void multiply_in_tiles(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
+void multiply_packed(const at::Tensor& x, const at::Tensor& right, const at::Tensor& bias, Activation activation, const at::Tensor& plus,
+                     const at::Tensor& before, const at::Tensor& y) {
   const int64_t k = x.size(1), n = y.size(1);
-  const auto right = packed(w, use), bias = padded(b, n);
   const Rows rows(x.size(0), product_rows);
   // Few rows: their columns are divided as well.
   const int64_t wanted = tasks_a_thread * at::get_num_threads();
@@ -74,9 +77,41 @@ void multiply_in_tiles(const at::Tensor& x, const at::Tensor& w, Weight use, con
   const int64_t column_parts = divided(n, columns);
   share(rows.parts * column_parts, 1, tiles()->product_scratch(rows.each, k), [&](int64_t task, void* memory) {
     const int64_t part = task / column_parts, first = rows.first(part), column = task % column_parts * columns;
-    const Finish finish{start_of(bias), activation, false, nothing, nothing, floats(y).at(first * n)};
+    const Finish finish{start_of(bias), activation, false, rows_at(before, first), rows_at(plus, first), rows_at(y, first)};
     tiles()->product(rows_from(x, first), rows.count(part), k, halves(right), n, column, std::min(n, column + columns), finish, memory);
   });
+}
+
+void multiply_in_tiles(const at::Tensor& x, const at::Tensor& w, Weight use, const Optional& b, Activation activation, at::Tensor& y) {
+  multiply_packed(x, packed(w, use), padded(b, y.size(1)), activation, {}, {}, y);
+}
+
+void trained_linear_in_tiles(const at::Tensor& x, const at::Tensor& w, const Optional& b, Activation activation, const at::Tensor& plus, at::Tensor before,
+                             at::Tensor y) {
+  multiply_packed(x, pack(w, Weight::transposed), padded(b, y.size(1)), activation, plus, before, y);
+}
+
+at::Tensor input_gradient_in_tiles(const at::Tensor& gradient, const at::Tensor& w) {
+  auto result = at::empty({gradient.size(0), w.size(1)}, gradient.options());
+  multiply_packed(gradient, pack(w, Weight::as_stored), {}, Activation::none, {}, {}, result);
+  return result;
+}
+
+at::Tensor weight_gradient_in_tiles(const at::Tensor& gradient, const at::Tensor& x) {
+  const int64_t n = gradient.size(1), k = x.size(1);
+  const Rows rows(x.size(0), summed_rows);
+  // Of each part, so that they are added in the same order whatever the threads.
+  auto parts = at::empty({rows.parts, n, k}, x.options().dtype(at::kFloat));
+  const int64_t packed_bytes = whole(tiles()->packed_size(k, rows.each) * 2);
+  share(rows.parts, 1, packed_bytes + tiles()->product_scratch(n, rows.each), [&](int64_t part, void* memory) {
+    auto* right = static_cast<uint16_t*>(memory);
+    const int64_t first = rows.first(part), count = rows.count(part);
+    tiles()->pack(rows_from(x, first), k, count, 0, whole(k), right);
+    const Matrix left{rows_at(gradient, first), n, true};
+    const Finish finish{nullptr, Activation::none, false, nothing, nothing, rows_at(parts.view({-1, k}), part * n)};
+    tiles()->product(left, n, count, right, k, 0, k, finish, static_cast<char*>(memory) + packed_bytes);
+  });
+  return rows.parts == 1 ? parts[0] : parts.sum(0);
 }
 
 void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract, const Optional& contract_bias,
@@ -87,8 +122,8 @@ void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional&
   const Rows rows(x.size(0), mlp_rows);
   share(rows.parts, 1, tiles()->mlp_scratch(rows.each, width, between, out), [&](int64_t part, void* memory) {
     const int64_t at = rows.first(part);
-    const Finish first{start_of(first_bias), activation, false, hidden ? floats(*hidden).at(at * between) : nothing, nothing, nothing};
-    const Finish second{start_of(second_bias), Activation::none, false, nothing, nothing, floats(y).at(at * out)};
+    const Finish first{start_of(first_bias), activation, false, hidden ? rows_at(*hidden, at) : nothing, nothing, nothing};
+    const Finish second{start_of(second_bias), Activation::none, false, nothing, nothing, rows_at(y, at)};
     tiles()->mlp(rows_from(x, at), rows.count(part), width, halves(a), between, first, halves(b), out, second, nullptr, memory);
   });
 }
@@ -103,8 +138,8 @@ void mlp_in_tiles_backward(const at::Tensor& gradient, const at::Tensor& hidden,
   const auto sums = bias.defined() ? at::zeros({rows.parts, between}, bias.options()) : at::Tensor();
   share(rows.parts, 1, tiles()->mlp_scratch(rows.each, out, between, width), [&](int64_t part, void* memory) {
     const int64_t at = rows.first(part);
-    const Finish first{nullptr, activation, true, floats(hidden).at(at * between), nothing, nothing};
-    const Finish second{nullptr, Activation::none, false, nothing, nothing, x.defined() ? floats(x).at(at * width) : nothing};
+    const Finish first{nullptr, activation, true, rows_at(hidden, at), nothing, nothing};
+    const Finish second{nullptr, Activation::none, false, nothing, nothing, rows_at(x, at)};
     tiles()->mlp(rows_from(gradient, at), rows.count(part), out, halves(a), between, first, b.defined() ? halves(b) : nullptr, width, second,
                  sums.defined() ? sums.data_ptr<float>() + part * between : nullptr, memory);
   });

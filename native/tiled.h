@@ -19,6 +19,17 @@ void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional&
 void mlp_in_tiles_backward(const at::Tensor& gradient, const at::Tensor& hidden, const at::Tensor& expand, const at::Tensor& contract, Activation activation,
                            at::Tensor& x, at::Tensor& bias);
 
+// y = activation(x w^T + b) + plus, of a weight that trains and is float32: multiplied in bfloat16, its exact value stays where it is.
+// x [M, K] and y, plus (or undefined) [M, N] bfloat16, w [N, K]. What stands before the activation is left in `before` where it is defined.
+void trained_linear_in_tiles(const at::Tensor& x, const at::Tensor& w, const Optional& b, Activation activation, const at::Tensor& plus, at::Tensor before,
+                             at::Tensor y);
+
+// gradient w: [M, N] [N, K] -> bfloat16 [M, K].
+at::Tensor input_gradient_in_tiles(const at::Tensor& gradient, const at::Tensor& w);
+
+// gradient^T x: [M, N], [M, K] -> float32 [N, K], the gradient by a weight.
+at::Tensor weight_gradient_in_tiles(const at::Tensor& gradient, const at::Tensor& x);
+
 // Gives up the copies of weights; they are made again when they are wanted.
 void drop_packed_weights();
 

@@ -16,6 +16,7 @@ internal static class MethodDescription
         (nameof(BlockAdapter.BesideAttention), "beside attention"),
         (nameof(BlockAdapter.BesideMlp), "beside the MLP"),
         (nameof(BlockAdapter.OnMlpOutput), "on the MLP's output"),
+        (nameof(BlockAdapter.AfterMlp), "on the MLP's output"),
     ];
 
     /// <summary>Prints the method's description.</summary>

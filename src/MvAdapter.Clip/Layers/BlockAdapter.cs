@@ -35,4 +35,11 @@ public abstract class BlockAdapter
     /// <param name="h">The MLP's output.</param>
     /// <param name="context">What else is known of the batch.</param>
     public virtual Tensor? OnMlpOutput(Tensor h, BlockContext context) => null;
+
+    /// <summary>
+    /// The MLP's output with <see cref="OnMlpOutput"/> added. An adapter overrides it instead where the addition can be part of its last product.
+    /// </summary>
+    /// <param name="h">The MLP's output.</param>
+    /// <param name="context">What else is known of the batch.</param>
+    public virtual Tensor AfterMlp(Tensor h, BlockContext context) => OnMlpOutput(h, context) is { } delta ? h + delta : h;
 }

@@ -3,8 +3,9 @@ using MvAdapter.Torch;
 namespace MvAdapter.Clip.Layers;
 
 /// <summary>
-/// x W^T + b. It computes in the type of its weight: frozen weights stored as bfloat16 run as bfloat16. On a GPU, whose units for float32 are
-/// ten times slower, an input in bfloat16 is multiplied as such by a weight of float32 too: what trains, whose exact value stays in float32.
+/// x W^T + b. It computes in the type of its weight: frozen weights stored as bfloat16 run as bfloat16. On a GPU and on processors that multiply
+/// bfloat16 many times as fast as float32, an input in bfloat16 is multiplied as such by a weight of float32 too: what trains, whose exact value
+/// stays in float32.
 /// </summary>
 public sealed class Linear(Tensor weight, Tensor? bias = null)
 {
@@ -40,7 +41,20 @@ public sealed class Linear(Tensor weight, Tensor? bias = null)
     public Tensor Forward(Tensor x, Tensor weight) => Apply(x, weight, Bias);
 
     /// <summary>The same of any weight [out, in] and bias [out]: [.., in] -> [.., out].</summary>
-    public static Tensor Apply(Tensor x, Tensor weight, Tensor? bias)
+    /// <param name="x">What goes in.</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="quickGelu">Whether QuickGELU follows.</param>
+    /// <param name="plus">Added last [.., out], or null.</param>
+    public static Tensor Apply(Tensor x, Tensor weight, Tensor? bias, bool quickGelu = false, Tensor? plus = null)
+    {
+        if (Fused.Trains(x, weight) && plus?.DType is null or DType.BFloat16) return Fused.TrainedLinear(x, weight, bias, quickGelu, plus);
+        var y = Product(x, weight, bias);
+        if (quickGelu) y = Activation.QuickGelu(y);
+        return plus is null ? y : plus + y;
+    }
+
+    private static Tensor Product(Tensor x, Tensor weight, Tensor? bias)
     {
         if (x.DType == DType.BFloat16 && x.Device.IsCuda) weight = weight.To(DType.BFloat16);
         (x, bias) = (x.To(weight.DType), bias?.To(weight.DType));

@@ -104,8 +104,8 @@ public sealed class TransformerBlock
         var attended = attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
         (x, normalized) = ln2.Forward(x, Add(attended, adapter.BesideAttention(x, normalized, context)), expand.Weight.DType);
         var h = Mlp(normalized);
-        var added = Add(h, adapter.BesideMlp(x, normalized, context));
-        return new Residual(scope.Keep(x), scope.Keep(Add(added, adapter.OnMlpOutput(h, context))));
+        var added = Add(adapter.AfterMlp(h, context), adapter.BesideMlp(x, normalized, context));
+        return new Residual(scope.Keep(x), scope.Keep(added));
     }
 
     private Tensor Mlp(Tensor x)

@@ -9,6 +9,7 @@ namespace MvAdapter.Torch;
 public static class Fused
 {
     private static readonly Lazy<bool> Registered = new(static () => Operator.Exists("mvt::linear"));
+    private static readonly Lazy<bool> Tiled = new(static () => Operator.Exists("mvt::trained_linear"));
     private static readonly ConcurrentDictionary<Device, string?> GpuFaults = new();
 
     /// <summary>Whether the native library was built with products: it was where oneDNN's headers were.</summary>
@@ -61,6 +62,23 @@ public static class Fused
             if (weight.RequiresGrad) return false;
         return true;
     }
+
+    /// <summary>
+    /// Whether a layer that trains can be multiplied in bfloat16 on this processor: x is bfloat16 on the CPU, the weight float32, and the
+    /// processor has instructions for such products.
+    /// </summary>
+    public static bool Trains(Tensor x, Tensor weight)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        return Takes(x) && x.DType == DType.BFloat16 && weight.DType == DType.Float32 && Tiled.Value;
+    }
+
+    /// <summary>
+    /// x W^T + b (QuickGELU of it where asked for) + plus, with gradients by all of them. x [.., in] and plus [.., out] or null are bfloat16, weight
+    /// [out, in] and bias [out] or null float32: the products are of bfloat16, the weights and their gradients are not rounded.
+    /// </summary>
+    public static Tensor TrainedLinear(Tensor x, Tensor weight, Tensor? bias, bool quickGelu = false, Tensor? plus = null) =>
+        Operator.Call("mvt::trained_linear", x, weight, bias, quickGelu, plus);
 
     /// <summary>x W^T + b. x [.., in], weight [out, in], bias [out] or null, all of one type.</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => Operator.Call("mvt::linear", x, weight, bias);

@@ -43,23 +43,30 @@ internal sealed class Bottleneck
     /// <summary>Whether class and patch tokens go down by different weights.</summary>
     public bool ClassOnlyDown => tying is { Tying: { Down: true, ClassOnly: true } };
 
-    /// <summary>[.., D] -> [.., m], by the tied weight.</summary>
-    public Tensor Down(Tensor x) => Linear.Apply(x, tying is null ? Plain() : tying.Down(Plain()), downBias);
+    /// <summary>[.., D] -> [.., m], by the tied weight, and QuickGELU where asked for.</summary>
+    public Tensor Down(Tensor x, bool quickGelu) => Linear.Apply(x, tying is null ? Plain() : tying.Down(Plain()), downBias, quickGelu);
 
-    /// <summary>[.., D] -> [.., m], by the weight as it is.</summary>
-    public Tensor DownUntied(Tensor x) => Linear.Apply(x, Plain(), downBias);
+    /// <summary>The same by the weight as it is.</summary>
+    public Tensor DownUntied(Tensor x, bool quickGelu) => Linear.Apply(x, Plain(), downBias, quickGelu);
+
+    /// <summary>Whether its products with such an input are of bfloat16: then what it keeps for its gradient is little.</summary>
+    public bool KeepsLittle(Tensor x) => Fused.Trains(x, up.Weight);
 
     /// <summary>Whether class and patch tokens go up by different weights.</summary>
     public bool ClassOnlyUp => tying is { Tying.Down: false };
 
-    /// <summary>scale times [.., m] -> [.., D], by the tied weight.</summary>
-    public Tensor Up(Tensor x, double scale) => Up(x, tying is null ? up.Weight : tying.Up(up.Weight), scale);
+    /// <summary>plus + scale times [.., m] -> [.., D], by the tied weight.</summary>
+    public Tensor Up(Tensor x, double scale, Tensor plus) => Up(x, tying is null ? up.Weight : tying.Up(up.Weight), scale, plus);
 
-    /// <summary>scale times [.., m] -> [.., D], by the weight as it is.</summary>
-    public Tensor UpUntied(Tensor x, double scale) => Up(x, up.Weight, scale);
+    /// <summary>The same by the weight as it is.</summary>
+    public Tensor UpUntied(Tensor x, double scale, Tensor plus) => Up(x, up.Weight, scale, plus);
 
-    // The scale goes where there are few numbers: x is a tenth as wide as what comes out.
-    private Tensor Up(Tensor x, Tensor weight, double scale) => Linear.Apply(x * scale, weight, up.Bias! * scale);
+    private Tensor Up(Tensor x, Tensor weight, double scale, Tensor plus)
+    {
+        // Where products are of bfloat16 the scale goes into the weight, which is rounded anyway; else to x, as published.
+        if (Fused.Trains(plus, weight)) return Linear.Apply(x.To(plus.DType), weight * scale, up.Bias! * scale, plus: plus);
+        return Linear.Apply(x * scale, weight, up.Bias! * scale, plus: plus);
+    }
 
     private Tensor Plain() => kronecker?.Weight() ?? down!.Weight;
 }

@@ -27,12 +27,11 @@ internal sealed class TextAdapter : BlockAdapter
     }
 
     /// <inheritdoc/>
-    public override Tensor OnMlpOutput(Tensor h, BlockContext context)
+    public override Tensor AfterMlp(Tensor h, BlockContext context)
     {
-        if (lnIn is not null) h = lnIn.Forward(h);
-        var d = bottleneck.Down(h);                                                  // [B, L, m]
+        var d = bottleneck.Down(lnIn is null ? h : lnIn.Forward(h, h.DType), quickGelu: false);   // [B, L, m]
         d = lnPre.Forward(d + positionalEmbedding.Narrow(0, 0, d.Size(1)));
         d = Activation.QuickGelu(block.Forward(d, context.AttentionMask));
-        return bottleneck.Up(d, scale);
+        return bottleneck.Up(d, scale, h);
     }
 }

@@ -30,19 +30,19 @@ internal sealed class VideoAdapter : BlockAdapter
     }
 
     /// <inheritdoc/>
-    public override Tensor OnMlpOutput(Tensor h, BlockContext context) =>
+    public override Tensor AfterMlp(Tensor h, BlockContext context) =>
         // In training it keeps its input alone, and is computed again: it is little of the block's work, but keeps all tokens in
-        // float32 on its way. A block that is computed again itself keeps nothing of it anyway.
-        context.Training && !context.Recompute ? GradientCheckpoint.Run(h, x => Delta(x, context)) : Delta(h, context);
+        // float32 on its way, but where it is multiplied in bfloat16. A block that is computed again itself keeps nothing of it anyway.
+        context.Training && !context.Recompute && !bottleneck.KeepsLittle(h) ? GradientCheckpoint.Run(h, x => Add(x, context)) : Add(h, context);
 
-    private Tensor Delta(Tensor h, BlockContext context)
+    private Tensor Add(Tensor h, BlockContext context)
     {
-        if (lnIn is not null) h = lnIn.Forward(h);
-        var (classes, patches) = Down(h, context);
+        var (classes, patches) = Down(lnIn is null ? h : lnIn.Forward(h, h.DType), context);
         if (temporal is not null) (classes, patches) = Adapt(temporal, classes, patches, context);
         var frames = context.ToFrames(classes).Unsqueeze(1).To(patches.DType);
-        return bottleneck.ClassOnlyUp ? Tensor.Concatenate([bottleneck.Up(frames, config.Scale), bottleneck.UpUntied(patches, config.Scale)], 1)
-            : bottleneck.Up(Tensor.Concatenate([frames, patches], 1), config.Scale);
+        if (!bottleneck.ClassOnlyUp) return bottleneck.Up(Tensor.Concatenate([frames, patches], 1), config.Scale, h);
+        return Tensor.Concatenate([
+            bottleneck.Up(frames, config.Scale, h.Narrow(1, 0, 1)), bottleneck.UpUntied(patches, config.Scale, h.Narrow(1, 1, h.Size(1) - 1))], 1);
     }
 
     /// <summary>Down. The class token of a frame is its first token, the patches are the rest: [B, F, m], [N, P, m].</summary>
@@ -52,15 +52,15 @@ internal sealed class VideoAdapter : BlockAdapter
         Tensor classes, patches;
         if (bottleneck.ClassOnlyDown)
         {
-            classes = bottleneck.Down(h.Select(1, 0));
-            patches = bottleneck.DownUntied(h.Narrow(1, 1, count));
+            classes = bottleneck.Down(h.Select(1, 0), quickGelu: true);
+            patches = bottleneck.DownUntied(h.Narrow(1, 1, count), quickGelu: true);
         }
         else
         {
-            var down = bottleneck.Down(h);
+            var down = bottleneck.Down(h, quickGelu: true);
             (classes, patches) = (down.Select(1, 0), down.Narrow(1, 1, count));
         }
-        return (context.ToVideos(Activation.QuickGelu(classes)), Activation.QuickGelu(patches));
+        return (context.ToVideos(classes), patches);
     }
 
     /// <summary>Temporal modelling over [cc, class tokens, pooled patches], then calibration by what it found.</summary>
