@@ -1,5 +1,6 @@
 // Which of the compiled kernels this processor runs. ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA, libtorch's and oneDNN's own switches, limit
 // ours as well.
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
@@ -11,7 +12,8 @@
 #endif
 
 #include "kernels.h"
-#include "mvtorch.h"
+#include "internal.h"
+#include "share.h"
 #include "tiles.h"
 
 namespace mvt {
@@ -83,4 +85,20 @@ const Tiles* tiles() {
 const char* mvt_kernels(void) {
   static const std::string name = std::string(mvt::kernels().name) + (mvt::tiles() ? std::string(", products by ") + mvt::tiles()->name : "");
   return name.c_str();
+}
+
+const char* mvt_unit(void) { return mvt::tiles() ? mvt::tiles()->name : nullptr; }
+
+int mvt_unit_rate(int loading, int64_t milliseconds, double* gflops) {
+  return mvt::guarded([&] {
+    TORCH_CHECK(mvt::tiles(), "this processor multiplies no bfloat16");
+    using Clock = std::chrono::steady_clock;
+    std::atomic<int64_t> done{0};
+    const auto begin = Clock::now(), end = begin + std::chrono::milliseconds(milliseconds);
+    mvt::share(at::get_num_threads(), 1, 0, [&](int64_t, void*) {
+      do done += mvt::tiles()->loop(10000, loading != 0);
+      while (Clock::now() < end);
+    });
+    *gflops = done / std::chrono::duration<double>(Clock::now() - begin).count() / 1e9;
+  });
 }

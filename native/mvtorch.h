@@ -18,7 +18,7 @@
 #endif
 
 // Changes with every change of a function below.
-#define MVT_ABI 2
+#define MVT_ABI 3
 
 typedef struct mvt_tensor mvt_tensor;
 typedef struct mvt_operator mvt_operator;
@@ -102,6 +102,10 @@ MVT_API int mvt_generator_get_state(const mvt_generator* generator, mvt_tensor**
 MVT_API int mvt_generator_set_state(mvt_generator* generator, const mvt_tensor* state);
 MVT_API void mvt_generator_free(mvt_generator* generator);
 MVT_API const char* mvt_kernels(void);       // which of our own kernels this processor runs (capability.cpp)
+// The unit that multiplies bfloat16, null where there is none; and how fast it does on all threads, in GFLOP/s: its instruction alone, or with
+// loading what it multiplies from the first cache.
+MVT_API const char* mvt_unit(void);
+MVT_API int mvt_unit_rate(int loading, int64_t milliseconds, double* gflops);
 MVT_API void mvt_trim_memory(void);  // gives freed memory back to the system (memory.cpp)
 MVT_API int mvt_cuda_devices(int64_t* count);  // 0 without CUDA
 MVT_API int mvt_cuda_synchronize(int64_t index);

@@ -116,6 +116,9 @@ inline void pack_right(const Matrix& w, int64_t columns, int64_t k, uint16_t* to
 
 #ifdef __AMX_BF16__
 
+// GCC does not know that loading a tile, or the configuration of all, reads memory: what was written must be there.
+inline void all_is_written(const void* memory) { asm volatile("" : : "r"(memory) : "memory"); }
+
 struct alignas(64) TileConfiguration {
   uint8_t palette = 1, start = 0, reserved[14] = {};
   uint16_t bytes[16] = {};
@@ -127,6 +130,7 @@ struct Unit {
   Unit() {
     TileConfiguration all;
     for (int i = 0; i < 8; i++) all.bytes[i] = 64, all.rows[i] = 16;
+    all_is_written(&all);
     _tile_loadconfig(&all);
   }
   ~Unit() { _tile_release(); }
@@ -136,6 +140,7 @@ struct Unit {
 inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, bool add) {
   const int64_t bytes = stride * 4;
   float* below = sums + 16 * stride;
+  all_is_written(left);
   if (add) {
     _tile_loadd(0, sums, bytes);
     _tile_loadd(1, sums + 16, bytes);

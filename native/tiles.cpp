@@ -40,25 +40,32 @@ void mlp(const Matrix& x, int64_t rows, int64_t width, const uint16_t* a, int64_
   if (b) multiply_all(inner, rows, hidden, b, out, 0, whole(out), second, nullptr, nullptr, sums);
 }
 
-int64_t loop(int64_t times) {
-#ifdef __AMX_BF16__
+int64_t loop(int64_t rounds, bool loading) {
+  constexpr int64_t depth = 4;
   const Unit unit;
-  for (int64_t i = 0; i < times; i++) {
+  if (loading) {
+    alignas(64) uint16_t left[depth * block_numbers] = {}, right[depth * block_numbers] = {};
+    alignas(64) float sums[block_numbers];
+    for (int64_t i = 0; i < rounds; i += depth) multiply_block(left, right, depth, sums, block, false);
+    return (rounds + depth - 1) / depth * depth * 2 * block * block_numbers;
+  }
+#ifdef __AMX_BF16__
+  for (int64_t i = 0; i < rounds; i++) {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
-  return times * 2 * block * block * block;
+  return rounds * 2 * block * block_numbers;
 #else
   __m512 sums[16] = {};
   const auto one = (__m512bh)_mm512_set1_epi32(1);
-  for (int64_t i = 0; i < times; i++)
+  for (int64_t i = 0; i < rounds; i++)
     for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, one, one);
   float total = 0;
   for (const auto& sum : sums) total += _mm512_reduce_add_ps(sum);
   volatile float kept = total;   // or the compiler would leave the loop out
-  return kept >= 0 ? times * 16 * 64 : 0;
+  return kept >= 0 ? rounds * 16 * 64 : 0;
 #endif
 }
 

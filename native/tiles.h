@@ -44,8 +44,9 @@ struct Tiles {
   void (*attention)(const Head& head, void* scratch);
   void (*attention_backward)(const Head& head, Floats q, Floats k, Floats v, int64_t stride, void* scratch);
 
-  // Multiply-adds counted as two, of `times` rounds of nothing but the unit's own instruction: the most that it can do.
-  int64_t (*loop)(int64_t times);
+  // Rounds of nothing but the unit's own instruction, the most that it can do; or with loading what it multiplies, from the first cache, the most
+  // that any product can reach. Gives what was done, multiply-adds counted as two.
+  int64_t (*loop)(int64_t rounds, bool loading);
 };
 
 // Those of this processor; null where it multiplies no bfloat16, or is not to.

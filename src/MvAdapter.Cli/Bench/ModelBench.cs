@@ -57,12 +57,16 @@ internal static class ModelBench
 
     /// <summary>One work in one way. Its ratios are to the first way's speed; its memory is that of a process with this model alone.</summary>
     internal sealed record Timing(
-        string Work, string Path, double Seconds, double Least, double Most, double Gflops, double ShareOfProducts, long PeakMemoryBytes,
+        string Work, string Path, double Seconds, double Least, double Most, double Gflops, double ShareOfProducts, MatrixUnitReport? MatrixUnit, long PeakMemoryBytes,
         double Ratio, double LeastRatio, double MostRatio, double PerSecond, IReadOnlyList<OperatorTime>? Operators)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the first one's speed ({LeastRatio:0.00} to {MostRatio:0.00})")
+            $"{Work,-7} {Path,-15} {Seconds,8:0.000} s ({Least:0.000} to {Most:0.000})  {Gflops,6:0} GFLOP/s, {100 * ShareOfProducts,3:0} % of products{ShareOfUnit}  peak {PeakMemoryBytes / 1e9:0.0} GB  {Ratio:0.00} times the first one's speed ({LeastRatio:0.00} to {MostRatio:0.00})")
             + string.Concat((Operators ?? []).Select(time => string.Create(CultureInfo.InvariantCulture, $"\n  {1e3 * time.Seconds,10:0.00} ms {100 * time.Seconds / Seconds,5:0.0} %  {time.Calls,6} x {time.Name}")));
+
+        // Of bfloat16's unit: its instruction alone, and with loading what it multiplies.
+        private string ShareOfUnit => MatrixUnit is not { } unit || Path.Contains("fp32", StringComparison.Ordinal) ? ""
+            : string.Create(CultureInfo.InvariantCulture, $", {100 * Gflops / unit.AloneGflops:0} % of {unit.Name} alone, {100 * Gflops / unit.LoadingGflops:0} % of it loading");
     }
 
     /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
@@ -121,30 +125,32 @@ internal static class ModelBench
                     peaks[i] = TorchRuntime.Memory(device).Peak;
                 }
             }
-            var (seconds, products, operators) = Alternate(work, ways, pixels, ids, cancellation);
+            var (seconds, products, unit, operators) = Alternate(work, ways, pixels, ids, cancellation);
             for (var i = 0; i < ways.Length; i++)
             {
                 // The ratio of neighbours in time, whose machine was in one state.
                 var ratios = seconds[0].Zip(seconds[i], (first, other) => first / other).ToList();
                 var gflops = Flop(work) / BenchCommand.Median(seconds[i]) / 1e9;
-                yield return new Timing(work, ways[i].Name, BenchCommand.Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, peaks[i],
+                yield return new Timing(work, ways[i].Name, BenchCommand.Median(seconds[i]), seconds[i].Min(), seconds[i].Max(), gflops, gflops / products, unit, peaks[i],
                     BenchCommand.Median(ratios), ratios.Min(), ratios.Max(), (work == "text" ? captions : videos) / BenchCommand.Median(seconds[i]), operators?[i]);
             }
         }
 
-        private (List<double>[] Seconds, double Products, IReadOnlyList<OperatorTime>[]? Operators) Alternate(string work, Way[] ways, Tensor pixels, Tensor ids, CancellationToken cancellation)
+        private (List<double>[] Seconds, double Products, MatrixUnitReport? Unit, IReadOnlyList<OperatorTime>[]? Operators) Alternate(string work, Way[] ways, Tensor pixels, Tensor ids, CancellationToken cancellation)
         {
             var subjects = Types.Where(type => ways.Any(way => way.Type == type)).ToDictionary(type => type, type => new Subject(work, ModelBench.Model(clip, type, device)));
             try
             {
                 var seconds = ways.Select(_ => new List<double>()).ToArray();
                 var products = 0.0;
+                var units = new List<MatrixUnitReport>();
                 for (var repeat = 0; repeat < repeats; repeat++)
                 {
                     foreach (var type in subjects.Keys) products = Math.Max(products, ProductRate.Measure(device, type, cancellation));
+                    if (device.IsCpu && MatrixUnitReport.Take() is { } unit) units.Add(unit);
                     for (var i = 0; i < ways.Length; i++) seconds[i].Add(Time(ways[i], subjects[ways[i].Type], pixels, ids, cancellation));
                 }
-                return (seconds, products, !profile ? null
+                return (seconds, products, units.Count == 0 ? null : new MatrixUnitReport(units[0].Name, BenchCommand.Median(units.Select(unit => unit.AloneGflops)), BenchCommand.Median(units.Select(unit => unit.LoadingGflops))), !profile ? null
                     : [.. ways.Select(way => OperatorProfile.Take(device, () => Time(way, subjects[way.Type], pixels, ids, cancellation)).Take(OperatorsShown).ToList())]);
             }
             finally

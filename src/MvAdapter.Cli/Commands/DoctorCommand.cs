@@ -60,6 +60,8 @@ internal static class DoctorCommand
         Row("cores", $"{report.Cores}, of which libtorch uses {report.Threads}");
         Row("matrix units", report.MatrixUnits.Count > 0 ? string.Join(' ', report.MatrixUnits) : "none known");
         Row("products", Rates(report.Float32Gflops, report.Bfloat16Gflops));
+        if (report.MatrixUnit is { } unit)
+            Row("bf16 unit", string.Create(CultureInfo.InvariantCulture, $"{unit.Name}: {unit.AloneGflops:0} GFLOP/s by its instruction alone, {unit.LoadingGflops:0} with loading what it multiplies: the most a product can reach"));
         Row("memory", Gigabytes(report.MemoryBytes));
         foreach (var gpu in report.Gpus) Row(gpu.Device, $"{Gigabytes(gpu.MemoryBytes)}, {Rates(gpu.Float32Gflops, gpu.Bfloat16Gflops)}");
         if (report.Gpus.Count == 0) Row("GPU", "none that libtorch can use");

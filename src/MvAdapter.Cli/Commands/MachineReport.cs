@@ -8,6 +8,16 @@ namespace MvAdapter.Cli;
 /// <summary>A GPU that libtorch can use.</summary>
 internal sealed record GpuReport(string Device, long MemoryBytes, double Float32Gflops, double Bfloat16Gflops, string? Fault);
 
+/// <summary>The processor's unit for products of bfloat16: how fast its instruction alone is, and with loading what it multiplies.</summary>
+internal sealed record MatrixUnitReport(string Name, double AloneGflops, double LoadingGflops)
+{
+    private static readonly TimeSpan Time = TimeSpan.FromSeconds(0.1);
+
+    /// <summary>Measures it; null where there is none.</summary>
+    public static MatrixUnitReport? Take() => TorchRuntime.MatrixUnit is { } name
+        ? new MatrixUnitReport(name, TorchRuntime.MatrixUnitRate(loading: false, Time), TorchRuntime.MatrixUnitRate(loading: true, Time)) : null;
+}
+
 /// <summary>What the machine has of what the product needs, and how fast it multiplies matrices.</summary>
 internal sealed record MachineReport
 {
@@ -28,6 +38,7 @@ internal sealed record MachineReport
     public required long MemoryBytes { get; init; }
     public required double Float32Gflops { get; init; }
     public required double Bfloat16Gflops { get; init; }
+    public required MatrixUnitReport? MatrixUnit { get; init; }
     public required IReadOnlyList<GpuReport> Gpus { get; init; }
     public required IReadOnlyList<string> ProcessGroups { get; init; }
     public required string? Ffmpeg { get; init; }
@@ -59,6 +70,7 @@ internal sealed record MachineReport
             MemoryBytes = TorchRuntime.Memory(Device.Cpu).Total,
             Float32Gflops = ProductRate.Measure(Device.Cpu, DType.Float32, cancellation),
             Bfloat16Gflops = ProductRate.Measure(Device.Cpu, DType.BFloat16, cancellation),
+            MatrixUnit = MatrixUnitReport.Take(),
             Gpus = [.. Enumerable.Range(0, TorchRuntime.CudaDevices).Select(index => Gpu(Device.Cuda(index), cancellation))],
             ProcessGroups = [.. new (string Name, Device Device)[] { ("Gloo", Device.Cpu), ("NCCL", Device.Cuda()) }.Where(group => ProcessGroup.IsAvailable(group.Device)).Select(group => group.Name)],
             Ffmpeg = ProgramVersion("ffmpeg", cancellation),

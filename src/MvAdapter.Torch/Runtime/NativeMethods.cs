@@ -9,7 +9,7 @@ internal static unsafe partial class NativeMethods
     private const string Library = "mvtorch";
 
     /// <summary>What <c>MVT_ABI</c> of <c>native/mvtorch.h</c> is for these declarations.</summary>
-    private const int Abi = 2;
+    private const int Abi = 3;
 
     static NativeMethods() =>
         NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, assembly, _) =>
@@ -60,6 +60,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int mvt_generator_get_state(nint generator, out nint state);
     [LibraryImport(Library)] internal static partial int mvt_generator_set_state(nint generator, nint state);
     [LibraryImport(Library)] internal static partial void mvt_generator_free(nint generator);
+    [LibraryImport(Library)] internal static partial nint mvt_unit();
+    [LibraryImport(Library)] internal static partial int mvt_unit_rate(int loading, long milliseconds, out double gflops);
     [LibraryImport(Library)] internal static partial void mvt_trim_memory();
     [LibraryImport(Library)] internal static partial int mvt_cuda_devices(out long count);
     [LibraryImport(Library)] internal static partial int mvt_cuda_synchronize(long index);

@@ -63,6 +63,24 @@ public static class TorchRuntime
         set => NativeMethods.Check(NativeMethods.mvt_set_threads(value), "threads");
     }
 
+    /// <summary>The processor's unit for products of bfloat16 that our own operators use, such as <c>AMX</c>; null where there is none.</summary>
+    public static string? MatrixUnit => NativeMethods.mvt_unit() is var name && name == 0 ? null : NativeMethods.Text(name);
+
+    /// <summary>
+    /// How fast that unit multiplies on all <see cref="Threads"/>, in GFLOP/s. Neighbours on the same processor change it within minutes, so a rate
+    /// of anything else means most as a share of this one beside it.
+    /// </summary>
+    /// <param name="loading">
+    /// Whether it loads what it multiplies, from the first cache: what a product can reach at most. Otherwise its instruction alone.
+    /// </param>
+    /// <param name="time">How long to measure.</param>
+    /// <exception cref="TorchException">There is no such unit.</exception>
+    public static double MatrixUnitRate(bool loading, TimeSpan time)
+    {
+        NativeMethods.Check(NativeMethods.mvt_unit_rate(loading ? 1 : 0, (long)time.TotalMilliseconds, out var gflops), "matrix unit");
+        return gflops;
+    }
+
     /// <summary>The number of GPUs libtorch can use.</summary>
     public static int CudaDevices
     {
