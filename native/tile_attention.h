@@ -43,7 +43,7 @@ Matrix columns_of(const Floats& data, int64_t stride) { return {data, stride, tr
 
 // sums [32, columns] of a block of rows, left [32, k], and right, [k, columns].
 void multiply_rows(const uint16_t* left, int64_t k, const uint16_t* right, int64_t columns, float* sums) {
-  for (int64_t column = 0; column < columns; column += block) multiply_block(left, right + column * k, k / block, sums + column, columns, false);
+  for (int64_t column = 0; column < columns; column += block) multiply_block(left, right + column * k, k / block, sums + column, columns);
 }
 
 // Where a row's number stands in a left-hand side of one block of rows.
@@ -140,7 +140,7 @@ void write_transposed(const HeadScratch& s, const uint16_t* left, const uint16_t
   alignas(64) float sums[block_numbers];
   for (int64_t column = 0; column < s.length; column += block)
     for (int64_t row = 0; row < s.width; row += block) {
-      multiply_block(left + row * s.length, right + column * s.length, depth, sums, block, false);
+      multiply_block(left + row * s.length, right + column * s.length, depth, sums, block);
       for (int64_t i = 0; i < block; i += 16)
         for (int64_t j = 0; j < block; j += 16) {
           __m512i r[16];

@@ -136,31 +136,29 @@ struct Unit {
   ~Unit() { _tile_release(); }
 };
 
-// sums = left right, or sums += left right, over so many blocks of k. sums [32, 32] with rows stride apart.
-inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, bool add) {
+// sums = left right, over so many blocks of k. sums [32, 32] with rows stride apart. between() is called some times on the way, to do a little of
+// other work each time: while the core's other thread is busy, what stands between the unit's instructions costs a third of what it costs after
+// them.
+template <typename Between>
+inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, Between&& between) {
   const int64_t bytes = stride * 4;
   float* below = sums + 16 * stride;
   all_is_written(left);
-  if (add) {
-    _tile_loadd(0, sums, bytes);
-    _tile_loadd(1, sums + 16, bytes);
-    _tile_loadd(2, below, bytes);
-    _tile_loadd(3, below + 16, bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
   for (int64_t i = 0; i < depth; i++, left += block_numbers, right += block_numbers) {
-    // All loads first: while the core's other thread is busy, changing between loads and products costs as much as either.
+    // All loads first: changing between loads and products costs as much as either then.
     _tile_loadd(4, left, 64);
     _tile_loadd(5, left + tile_numbers, 64);
     _tile_loadd(6, right, 64);
     _tile_loadd(7, right + tile_numbers, 64);
     _tile_dpbf16ps(0, 4, 6);
+    between();
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
+    between();
     _tile_dpbf16ps(3, 5, 7);
   }
   _tile_stored(0, sums, bytes);
@@ -176,13 +174,14 @@ struct Unit {
   ~Unit() {}
 };
 
-inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, bool add) {
+template <typename Between>
+inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride, Between&&) {
   constexpr int64_t rows = 8;  // 16 sums in registers
   for (int64_t first = 0; first < block; first += rows) {
     const uint16_t* tile = left + first * block;  // both tiles of a block lie one after another
     __m512 c[rows][2];
     for (int64_t i = 0; i < rows; i++)
-      for (int64_t j = 0; j < 2; j++) c[i][j] = add ? _mm512_loadu_ps(sums + (first + i) * stride + 16 * j) : _mm512_setzero_ps();
+      for (int64_t j = 0; j < 2; j++) c[i][j] = _mm512_setzero_ps();
     for (int64_t step = 0; step < depth; step++) {
       for (int64_t pair = 0; pair < 16; pair++) {
         const auto b0 = (__m512bh)_mm512_load_si512(right + step * block_numbers + pair * block);
@@ -202,6 +201,10 @@ inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t 
 }
 
 #endif
+
+inline void multiply_block(const uint16_t* left, const uint16_t* right, int64_t depth, float* sums, int64_t stride) {
+  multiply_block(left, right, depth, sums, stride, [] {});
+}
 
 // 2^x to within 3.5e-6 of it, for what is rounded to bfloat16 (2e-3). The power's fraction by a polynomial between its Chebyshev points.
 inline __m512 power_of_two(__m512 x) {

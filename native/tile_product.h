@@ -4,7 +4,6 @@
 
 namespace {
 
-constexpr int64_t depth_at_once = 24;  // blocks of k whose sums stay in registers
 constexpr int64_t alignment = 64;
 
 inline char* aligned(char*& memory, int64_t bytes) {
@@ -59,62 +58,105 @@ inline __m512 slope(__m512 x) {
   return _mm512_mul_ps(s, _mm512_fmadd_ps(_mm512_mul_ps(x, _mm512_set1_ps(alpha)), _mm512_sub_ps(one, s), one));
 }
 
-// The sums of a block, finished. The block's first row is row, its first column column; width is that of the product. Where `packed` is
-// not null the result goes there, the block of a left-hand side, instead of to y.
-template <Activation activation>
-inline void finish_block(const float* sums, const Finish& f, int64_t row, int64_t rows, int64_t column, int64_t width, float* column_sums, uint16_t* packed) {
-  const __mmask16 masks[2] = {first_of(width - column), first_of(width - column - 16)};
-  const int64_t count = least(block, rows - row);
-  __m512 bias[2] = {}, totals[2] = {};
-  if (f.bias)
-    for (int j = 0; j < 2; j++) bias[j] = _mm512_loadu_ps(f.bias + column + 16 * j);
-  for (int64_t i = 0; i < count; i++) {
-    const int64_t at = (row + i) * width + column;
+// The sums of a block on their way to where they go, a row at a time.
+template <Activation activation, bool of_gradient, bool keeps, bool adds>
+class Finishing {
+ public:
+  Finishing(const Finish& finish, int64_t rows, int64_t width, float* column_sums, uint16_t* packed)
+      : f_(finish), rows_(rows), width_(width), column_sums_(column_sums), packed_(packed) {}
+
+  // Takes on a block, whose first row is row and first column column; the one before it must have ended.
+  void begin(const float* sums, int64_t row, int64_t column) {
+    sums_ = sums, done_ = 0, count_ = least(block, rows_ - row), column_ = column, at_ = row * width_ + column;
+    if (packed_) to_ = packed_ + (row / block * blocks(width_) + column / block) * block_numbers;
+    for (int64_t j = 0; j < 2; j++) {
+      masks_[j] = first_of(width_ - column - 16 * j);
+      bias_[j] = f_.bias ? _mm512_loadu_ps(f_.bias + column + 16 * j) : _mm512_setzero_ps();
+      totals_[j] = _mm512_setzero_ps();
+    }
+  }
+
+  // The next row, if there is one.
+  void operator()() {
+    if (done_ == count_) return;
     __m512 v[2];
-    for (int j = 0; j < 2; j++) {
-      v[j] = _mm512_add_ps(_mm512_loadu_ps(sums + i * block + 16 * j), bias[j]);
-      if (f.of_gradient) v[j] = _mm512_mul_ps(v[j], slope<activation>(read16(f.before, at + 16 * j, masks[j])));
-      else if (f.before.data) write16(f.before, at + 16 * j, v[j], masks[j]);
-      if (!f.of_gradient) v[j] = activated<activation>(v[j]);
-      if (f.plus.data) v[j] = _mm512_add_ps(v[j], read16(f.plus, at + 16 * j, masks[j]));
-      totals[j] = _mm512_add_ps(totals[j], v[j]);
+    for (int64_t j = 0; j < 2; j++) {
+      const int64_t at = at_ + 16 * j;
+      v[j] = _mm512_add_ps(_mm512_loadu_ps(sums_ + 16 * j), bias_[j]);
+      if (of_gradient) v[j] = _mm512_mul_ps(v[j], slope<activation>(read16(f_.before, at, masks_[j])));
+      if (keeps) write16(f_.before, at, v[j], masks_[j]);
+      if (!of_gradient) v[j] = activated<activation>(v[j]);
+      if (adds) v[j] = _mm512_add_ps(v[j], read16(f_.plus, at, masks_[j]));
+      if (of_gradient) totals_[j] = _mm512_add_ps(totals_[j], v[j]);
     }
-    if (packed) _mm512_store_si512(packed + i * block, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]));
-    else if (f.y.half) _mm512_mask_storeu_epi16(halves(f.y) + at, masks[0] | (uint32_t(masks[1]) << 16), (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]));
-    else for (int j = 0; j < 2; j++) _mm512_mask_storeu_ps(singles(f.y) + at + 16 * j, masks[j], v[j]);
+    if (packed_) _mm512_store_si512(to_ + done_ * block, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]));
+    else if (f_.y.half) _mm512_mask_storeu_epi16(halves(f_.y) + at_, masks_[0] | (uint32_t(masks_[1]) << 16), (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]));
+    else for (int64_t j = 0; j < 2; j++) _mm512_mask_storeu_ps(singles(f_.y) + at_ + 16 * j, masks_[j], v[j]);
+    sums_ += block, at_ += width_, done_++;
   }
-  if (column_sums)
-    for (int j = 0; j < 2; j++)
-      _mm512_mask_storeu_ps(column_sums + column + 16 * j, masks[j], _mm512_add_ps(totals[j], _mm512_maskz_loadu_ps(masks[j], column_sums + column + 16 * j)));
+
+  void end() {
+    while (done_ < count_) (*this)();
+    if (!column_sums_) return;
+    for (int64_t j = 0; j < 2; j++) {
+      float* to = column_sums_ + column_ + 16 * j;
+      _mm512_mask_storeu_ps(to, masks_[j], _mm512_add_ps(totals_[j], _mm512_maskz_loadu_ps(masks_[j], to)));
+    }
+  }
+
+ private:
+  const Finish& f_;
+  const int64_t rows_, width_;
+  float* const column_sums_;
+  uint16_t* const packed_;
+  const float* sums_ = nullptr;
+  uint16_t* to_ = nullptr;
+  int64_t done_ = 0, count_ = 0, at_ = 0, column_ = 0;
+  __mmask16 masks_[2];
+  __m512 bias_[2], totals_[2];
+};
+
+// The bytes of sums that multiply_all wants: two blocks, one that is made while the other is finished.
+constexpr int64_t sums_bytes = 2 * block_numbers * 4;
+
+struct Work {
+  const uint16_t *left, *right;   // [rows, k], [k, width], packed
+  int64_t rows, k, width, first, last;  // columns from first to last
+  const Finish& finish;
+  float* column_sums;  // of a gradient [width], or null
+  uint16_t* packed;    // where the result goes, a left-hand side of the next product; null: to finish.y
+  float* sums;
+};
+
+template <Activation activation, bool of_gradient, bool keeps, bool adds>
+void multiply_all(const Work& w) {
+  const int64_t depth = blocks(w.k);
+  Finishing<activation, of_gradient, keeps, adds> finishing(w.finish, w.rows, w.width, w.column_sums, w.packed);
+  float *made = w.sums, *other = w.sums + block_numbers;
+  for (int64_t column = w.first; column < w.last; column += block)
+    for (int64_t row = 0; row < w.rows; row += block) {
+      multiply_block(w.left + row * depth * block, w.right + column * depth * block, depth, made, block, finishing);
+      finishing.end();
+      finishing.begin(made, row, column);
+      float* swapped = made;
+      made = other, other = swapped;
+    }
+  finishing.end();
 }
 
-inline void finish(const float* sums, const Finish& f, int64_t row, int64_t rows, int64_t column, int64_t width, float* column_sums, uint16_t* packed) {
-  switch (f.activation) {
-    case Activation::none: return finish_block<Activation::none>(sums, f, row, rows, column, width, column_sums, packed);
-    case Activation::quick_gelu: return finish_block<Activation::quick_gelu>(sums, f, row, rows, column, width, column_sums, packed);
-    case Activation::gelu: return finish_block<Activation::gelu>(sums, f, row, rows, column, width, column_sums, packed);
-  }
+template <Activation activation>
+void multiply_all(const Work& w) {
+  const Finish& f = w.finish;
+  if (f.of_gradient) return multiply_all<activation, true, false, false>(w);
+  if (f.before.data) return f.plus.data ? multiply_all<activation, false, true, true>(w) : multiply_all<activation, false, true, false>(w);
+  return f.plus.data ? multiply_all<activation, false, false, true>(w) : multiply_all<activation, false, false, false>(w);
 }
 
-// The bytes of sums that multiply_all wants for so many rows.
-inline int64_t sums_bytes(int64_t rows) { return blocks(rows) * block_numbers * 4; }
-
-// Columns from first to last of left (packed, [rows, k]) times w (packed, [k, width]). Where `packed` is not null it receives the result as
-// a left-hand side of the next product.
-inline void multiply_all(const uint16_t* left, int64_t rows, int64_t k, const uint16_t* w, int64_t width, int64_t first, int64_t last, const Finish& f,
-                         float* column_sums, uint16_t* packed, float* sums) {
-  const int64_t depth = blocks(k), panels = blocks(rows);
-  for (int64_t column = first; column < last; column += block) {
-    const uint16_t* right = w + column * depth * block;
-    for (int64_t at = 0; at < depth; at += depth_at_once) {
-      const int64_t some = least(depth_at_once, depth - at);
-      for (int64_t panel = 0; panel < panels; panel++) {
-        float* here = sums + panel * block_numbers;
-        multiply_block(left + (panel * depth + at) * block_numbers, right + at * block_numbers, some, here, block, at > 0);
-        if (at + some == depth)
-          finish(here, f, panel * block, rows, column, width, column_sums, packed ? packed + (panel * blocks(width) + column / block) * block_numbers : nullptr);
-      }
-    }
+inline void multiply_all(const Work& w) {
+  switch (w.finish.activation) {
+    case Activation::none: return multiply_all<Activation::none>(w);
+    case Activation::quick_gelu: return multiply_all<Activation::quick_gelu>(w);
+    case Activation::gelu: return multiply_all<Activation::gelu>(w);
   }
 }
 

@@ -15,7 +15,7 @@ void pack(const Matrix& w, int64_t n, int64_t k, int64_t first, int64_t last, ui
 
 int64_t left_bytes(int64_t rows, int64_t k) { return whole(rows) * whole(k) * 2; }
 
-int64_t product_scratch(int64_t rows, int64_t k) { return left_bytes(rows, k) + sums_bytes(rows); }
+int64_t product_scratch(int64_t rows, int64_t k) { return left_bytes(rows, k) + sums_bytes; }
 
 void product(const Matrix& x, int64_t rows, int64_t k, const uint16_t* w, int64_t n, int64_t first, int64_t last, const Finish& f, void* scratch) {
   auto* memory = static_cast<char*>(scratch);
@@ -23,10 +23,10 @@ void product(const Matrix& x, int64_t rows, int64_t k, const uint16_t* w, int64_
   auto* sums = reinterpret_cast<float*>(memory);
   pack_left(x, rows, k, left);
   const Unit unit;
-  multiply_all(left, rows, k, w, n, first, last, f, nullptr, nullptr, sums);
+  multiply_all({left, w, rows, k, n, first, last, f, nullptr, nullptr, sums});
 }
 
-int64_t mlp_scratch(int64_t rows, int64_t width, int64_t hidden, int64_t) { return left_bytes(rows, width) + left_bytes(rows, hidden) + sums_bytes(rows); }
+int64_t mlp_scratch(int64_t rows, int64_t width, int64_t hidden, int64_t) { return left_bytes(rows, width) + left_bytes(rows, hidden) + sums_bytes; }
 
 void mlp(const Matrix& x, int64_t rows, int64_t width, const uint16_t* a, int64_t hidden, const Finish& first, const uint16_t* b, int64_t out,
          const Finish& second, float* column_sums, void* scratch) {
@@ -36,8 +36,8 @@ void mlp(const Matrix& x, int64_t rows, int64_t width, const uint16_t* a, int64_
   auto* sums = reinterpret_cast<float*>(memory);
   pack_left(x, rows, width, left);
   const Unit unit;
-  multiply_all(left, rows, width, a, hidden, 0, whole(hidden), first, column_sums, inner, sums);
-  if (b) multiply_all(inner, rows, hidden, b, out, 0, whole(out), second, nullptr, nullptr, sums);
+  multiply_all({left, a, rows, width, hidden, 0, hidden, first, column_sums, inner, sums});
+  if (b) multiply_all({inner, b, rows, hidden, out, 0, out, second, nullptr, nullptr, sums});
 }
 
 int64_t loop(int64_t rounds, bool loading) {
@@ -46,7 +46,7 @@ int64_t loop(int64_t rounds, bool loading) {
   if (loading) {
     alignas(64) uint16_t left[depth * block_numbers] = {}, right[depth * block_numbers] = {};
     alignas(64) float sums[block_numbers];
-    for (int64_t i = 0; i < rounds; i += depth) multiply_block(left, right, depth, sums, block, false);
+    for (int64_t i = 0; i < rounds; i += depth) multiply_block(left, right, depth, sums, block);
     return (rounds + depth - 1) / depth * depth * 2 * block * block_numbers;
   }
 #ifdef __AMX_BF16__
