@@ -176,6 +176,17 @@ void trained_products() {
     }
 }
 
+void merged_rows() {
+  for (const int64_t width : {1, 7, 64}) {
+    const auto target = at::randint(0, 4, {3, 9}, at::kLong), weights = at::rand({3, 9});
+    compare("merge_rows, width " + std::to_string(width), {drawn({3, 9, width}, at::kFloat)},
+            [&](const Tensors& x) { return call("mvt::merge_rows", x[0], target, weights, (int64_t)4); },
+            [&](const Tensors& x) -> Tensors {
+              return {at::zeros({3, 4, width}, at::kDouble).scatter_add(1, target.unsqueeze(2).expand({3, 9, width}), x[0] * weights.to(at::kDouble).unsqueeze(2))};
+            }, tolerance(at::kFloat));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -186,6 +197,7 @@ int main() {
     products(type);
   }
   trained_products();
+  merged_rows();
   mvt_trim_memory();
   std::printf("operators ok, %s\n", mvt_kernels());
 }

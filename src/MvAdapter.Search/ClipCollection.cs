@@ -35,6 +35,9 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
     public static CollectionModel Of(ModelSource source, VideoTextEncoder encoder, ClipSplitting splitting)
     {
         ArgumentNullException.ThrowIfNull(encoder);
+        // What a collection does not remember its adapter must.
+        if (source.MergeTokens is { } merged && merged != encoder.TrainedMergeTokens)
+            throw new UsageException($"--merge-tokens {merged}: an index merges as its adapter was trained, with {encoder.TrainedMergeTokens}; train one with --merge-tokens {merged}");
         return new CollectionModel(encoder.Model.Identity, encoder.Width, Absolute(source.Clip)!)
         {
             Adapter = Absolute(source.Adapter),

@@ -51,6 +51,9 @@ public sealed record ModelSource(string Clip)
     /// </summary>
     public FrameRule? FrameRule { get; init; }
 
+    /// <summary>Patch tokens that each block of the vision tower merges (<see cref="RetrievalModel.MergeTokens"/>); null for as many as in the adapter's training, else none.</summary>
+    public int? MergeTokens { get; init; }
+
     /// <summary>Pictures per second of folders of pictures; null for 1.</summary>
     public double? PictureRate { get; init; }
 }

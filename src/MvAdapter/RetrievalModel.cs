@@ -29,8 +29,15 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     /// <summary>Whether training keeps only the input of each block and computes the block again for its gradient: less memory, more time.</summary>
     public bool GradientCheckpointing { get; set; }
 
+    /// <summary>
+    /// Patch tokens of each frame that every block of the vision tower merges with others that are alike (ToMe, arXiv 2210.09461): faster, and not
+    /// the same. 0, as by default, is exact.
+    /// </summary>
+    public int MergeTokens { get; set; }
+
     /// <summary>What tells this model's embeddings from another's. It reads every trained weight, at each call anew.</summary>
-    public ModelIdentity Identity => new(BackboneIdentity, WeightHash.Of($"{Method.Name} {Method.Settings}", TrainableParameters()));
+    public ModelIdentity Identity => new(BackboneIdentity,
+        WeightHash.Of($"{Method.Name} {Method.Settings}{(MergeTokens > 0 ? $" merge {MergeTokens}" : "")}", TrainableParameters()));
 
     /// <summary>The identity of the CLIP that was adapted.</summary>
     internal string BackboneIdentity => backbone ?? Clip.Identity;
@@ -43,7 +50,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
     public Tensor EncodeFrames(Tensor pixels, Tensor? frameMask, bool training = false)
     {
         var (videos, frames) = (pixels.Size(0), pixels.Size(1));
-        var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32), Recompute = training && GradientCheckpointing };
+        var context = new BlockContext(videos, training) { Frames = frames, FrameMask = frameMask?.To(DType.Float32), MergeTokens = MergeTokens, Recompute = training && GradientCheckpointing };
         return Clip.Vision.Forward(pixels.Flatten(0, 1), context, Method.Vision).View(videos, frames, -1);
     }
 
@@ -53,7 +60,7 @@ public sealed class RetrievalModel(ClipModel clip, Method? method = null, string
         ArgumentNullException.ThrowIfNull(batch);
         var context = new BlockContext(batch.Videos, training)
         {
-            Frames = batch.Frames, FrameMask = batch.Mask, Places = batch.Places, Recompute = training && GradientCheckpointing,
+            Frames = batch.Frames, FrameMask = batch.Mask, Places = batch.Places, MergeTokens = MergeTokens, Recompute = training && GradientCheckpointing,
         };
         var frames = context.ToVideos(Clip.Vision.Forward(batch.Pixels, context, Method.Vision));
         return Method.PoolFrames(frames, batch.Mask, training);

@@ -53,6 +53,9 @@ public sealed class VideoTextEncoder : IDisposable
     /// <summary>Reads videos into pictures.</summary>
     public VideoReader Reader { get; }
 
+    /// <summary>The <see cref="RetrievalModel.MergeTokens"/> that the adapter was trained with; 0 where there is none.</summary>
+    public int TrainedMergeTokens { get; private init; }
+
     /// <summary>The length E of an embedding.</summary>
     public int Width => Model.Clip.Config.EmbeddingWidth;
 
@@ -121,7 +124,8 @@ public sealed class VideoTextEncoder : IDisposable
                 Rule = source.FrameRule ?? trained.Rule ?? usual.Rule,
                 PictureRate = source.PictureRate ?? usual.PictureRate,
             };
-            return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]);
+            model.MergeTokens = source.MergeTokens ?? trained.MergeTokens ?? 0;
+            return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]) { TrainedMergeTokens = trained.MergeTokens ?? 0 };
         }
         catch
         {

@@ -45,6 +45,7 @@ internal sealed class ModelOptions
     private readonly Option<string?> preset = new("--preset") { Description = $"Settings of a published adapter file, which carries none: {string.Join(", ", MvAdapterConfig.Presets.Keys)}", HelpName = "NAME" };
     private readonly Option<string?> adapterConfig = new("--adapter-config") { Description = "The same from a JSON file", HelpName = "FILE" };
     private readonly Option<int?> words = new("--words") { Description = "Most tokens of a caption (by default that of the adapter's training, else 32)", HelpName = "N" };
+    private readonly Option<int?> mergeTokens = new("--merge-tokens") { Description = "Patch tokens of each frame that every block merges with others alike: faster, not the same (by default as in the adapter's training, else 0)", HelpName = "R" };
     private readonly SamplingOptions? sampling;
     private readonly MachineOptions machine;
 
@@ -69,6 +70,7 @@ internal sealed class ModelOptions
         {
             sampling = new SamplingOptions(command, "that of the adapter's training, else ");
             command.Add(words);
+            command.Add(mergeTokens);
         }
         machine = new MachineOptions(command, choices.HasFlag(ModelChoices.Precision));
     }
@@ -102,6 +104,7 @@ internal sealed class ModelOptions
     /// <summary>Sets the threads and reads the options.</summary>
     public ModelSource Source(ParseResult parsed)
     {
+        if (parsed.GetValue(mergeTokens) is < 0) throw new UsageException("--merge-tokens must not be negative; 0 merges none");
         if (parsed.GetValue(words) is < 3) throw new UsageException("--words must be at least 3: start, one token, end");
         return OnThisMachine(parsed, new ModelSource(parsed.GetValue(clip) ?? throw new UsageException("the model is not named: give --clip"))
         {
@@ -115,6 +118,7 @@ internal sealed class ModelOptions
             FramesPerSecond = sampling?.FramesPerSecond(parsed),
             FrameRule = sampling?.Rule(parsed),
             PictureRate = sampling?.PictureRate(parsed),
+            MergeTokens = parsed.GetValue(mergeTokens),
         });
     }
 

@@ -35,6 +35,7 @@ internal sealed class RunConfigOptions
         ["warmup"] = "Part of the run in which the learning rate rises",
         ["distinct_batches"] = "Whether a video or a caption may stand in a batch but once",
         ["precision"] = "fp32 or bf16",
+        ["merge_tokens"] = "Patch tokens that each block of the vision tower merges with others alike (ToMe): faster, not the same; 0: none",
         ["seed"] = "Decides initial values, the order of the pairs, and dropout",
         ["evaluate_every"] = "Steps between evaluations on the validation split; 0: each epoch, -1: never",
         ["patience"] = "Evaluations without a better one after which training stops; 0: never",

@@ -36,14 +36,27 @@ public sealed class Attention
     /// <param name="x">Tokens [N, L, D].</param>
     /// <param name="mask">Added to the scores before softmax: [L, L], or [N, 1, 1, L] for masked keys; null for none.</param>
     /// <param name="projectionDelta">Added to the projections [N, L, 3D] (queries, keys, values); null for none.</param>
-    public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? projectionDelta = null)
+    public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? projectionDelta = null) => output.Forward(Mix(Project(x, projectionDelta), mask));
+
+    /// <summary>The same, and the keys, averaged over heads: what tells how alike tokens are.</summary>
+    internal (Tensor Attended, Tensor Keys) ForwardWithKeys(Tensor x, Tensor? mask, Tensor? projectionDelta)
+    {
+        var projected = Project(x, projectionDelta);
+        var (n, length, width) = (projected.Size(0), projected.Size(1), projected.Size(2) / 3);
+        var keys = projected.Detach().Narrow(2, width, width).Reshape(n, length, heads, width / heads).Mean([2]);
+        return (output.Forward(Mix(projected, mask)), keys);
+    }
+
+    /// <summary>Queries, keys and values [N, L, 3D].</summary>
+    private Tensor Project(Tensor x, Tensor? delta)
     {
         var bias = inBiases.Length == 1 ? inBiases[0] : Tensor.Concatenate(inBiases);
         var projected = Linear.Apply(x, inWeight, bias);                                 // [N, L, 3D]
-        if (projectionDelta is not null) projected = projected + projectionDelta.To(projected.DType);
-        var mixed = Fused.Takes(projected) ? Fused.Attention(projected, heads, mask) : ScaledDotProduct(projected, mask);
-        return output.Forward(mixed);
+        return delta is null ? projected : projected + delta.To(projected.DType);
     }
+
+    private Tensor Mix(Tensor projected, Tensor? mask) =>
+        Fused.Takes(projected) ? Fused.Attention(projected, heads, mask) : ScaledDotProduct(projected, mask);
 
     /// <summary>softmax(q k^T / sqrt(d) + mask) v. Queries, keys and values [N, L, 3D] -> [N, L, D].</summary>
     private Tensor ScaledDotProduct(Tensor projected, Tensor? mask)

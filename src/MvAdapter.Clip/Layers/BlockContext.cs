@@ -28,6 +28,34 @@ public sealed record BlockContext(long Batch, bool Training)
     /// <summary>The attention mask of the branch: causal [L, L] for text, null for video.</summary>
     public Tensor? AttentionMask { get; init; }
 
+    /// <summary>Patch tokens of each frame that a block of the vision tower merges with others (<see cref="TokenMerging"/>); 0 for none.</summary>
+    public int MergeTokens { get; init; }
+
+    /// <summary>What the tokens stand for where some were merged; null where each is itself.</summary>
+    public TokenGroups? Groups { get; init; }
+
+    /// <summary>The patches of the whole grid, each as the token that stands for it: [N, L, m] -> [N, P, m].</summary>
+    public Tensor ToGrid(Tensor tokens)
+    {
+        var (n, length) = (tokens.Size(0), tokens.Size(1));
+        if (Groups is null) return tokens.Narrow(1, 1, length - 1);
+        var firsts = Tensor.From([.. Enumerable.Range(0, (int)n).Select(frame => frame * length)], n, 1).Upload(tokens.Device);
+        var rows = Groups.Places + firsts;
+        return tokens.Flatten(0, 1).IndexSelect(0, rows.Flatten()).View(n, Groups.Places.Size(1), tokens.Size(2));
+    }
+
+    /// <summary>Back to the patches' tokens, each the mean of the patches that it stands for: [N, P, m] -> [N, L - 1, m].</summary>
+    public Tensor FromGrid(Tensor patches)
+    {
+        if (Groups is null) return patches;
+        var weights = 1 / Groups.Sizes.Gather(1, Groups.Places);
+        return TokenMerging.Sum(patches, (Groups.Places - 1).To(DType.Int64), weights, Groups.Sizes.Size(1) - 1);
+    }
+
+    /// <summary>The mean of a frame's patches: [N, L - 1, m], without the class token -> [N, m].</summary>
+    public Tensor MeanPatch(Tensor patches) =>
+        Groups is null ? patches.Mean([1]) : (patches * (Groups.PatchSizes / (double)Groups.Places.Size(1)).To(patches.DType)).Sum([1]);
+
     /// <summary>From frames to their videos, zero where there is no frame: [N, ..] -> [B, F, ..].</summary>
     public Tensor ToVideos(Tensor frames)
     {

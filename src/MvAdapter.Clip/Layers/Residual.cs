@@ -8,7 +8,8 @@ namespace MvAdapter.Clip.Layers;
 /// </summary>
 /// <param name="Stream">Tokens [N, L, D].</param>
 /// <param name="Pending">What is still to be added to them; null for nothing.</param>
-public readonly record struct Residual(Tensor Stream, Tensor? Pending = null)
+/// <param name="Groups">What the tokens stand for where some were merged; null where each is itself.</param>
+public readonly record struct Residual(Tensor Stream, Tensor? Pending = null, TokenGroups? Groups = null)
 {
     /// <summary>The tokens.</summary>
     public Tensor Sum() => Pending is null ? Stream : Stream + Pending;

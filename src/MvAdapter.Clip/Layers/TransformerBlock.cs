@@ -82,10 +82,31 @@ public sealed class TransformerBlock
 
     private Residual Forward(Residual x, BlockContext context, BlockAdapter? adapter)
     {
-        if (!context.Recompute) return adapter is null ? Forward(x, context.AttentionMask) : Adapted(x, context, adapter);
+        if (!context.Recompute) return Compute(x, context, adapter);
         using var scope = new TensorScope();
-        return new Residual(scope.Keep(GradientCheckpoint.Run(x.Sum(), input => Forward(input, context with { Recompute = false }, adapter))));
+        TokenGroups? inside = null, groups = null;
+        var sum = GradientCheckpoint.Run(x.Sum(), input =>
+        {
+            var y = Compute(new Residual(input, null, x.Groups), context, adapter);
+            // A segment hands out one tensor; these leave it the first time that it runs, and are the same the second.
+            inside ??= y.Groups is { } made ? new TokenGroups(made.Sizes.Detach().Unscoped(), made.Places.Detach().Unscoped()) : null;
+            return y.Sum();
+        });
+        if (inside is not null)
+        {
+            groups = new TokenGroups(scope.Keep(inside.Sizes.Detach()), scope.Keep(inside.Places.Detach()));
+            inside.Sizes.Dispose();
+            inside.Places.Dispose();
+        }
+        return new Residual(scope.Keep(sum), null, groups);
     }
+
+    private Residual Compute(Residual x, BlockContext context, BlockAdapter? adapter) => adapter is null && context.MergeTokens == 0
+        ? Forward(x, context.AttentionMask) : Adapted(x, context with { Groups = x.Groups }, adapter ?? NoAdapter);
+
+    private static readonly BlockAdapter NoAdapter = new None();
+
+    private sealed class None : BlockAdapter;
 
     private Residual Forward(Residual residual, Tensor? mask)
     {
@@ -101,11 +122,22 @@ public sealed class TransformerBlock
         using var scope = new TensorScope();
         var (x, normalized) = ln1.Forward(residual, attention.DType);
         if (adapter.OnInput(x, context) is { } delta) (x, normalized) = ln1.Forward(x, delta, attention.DType);
-        var attended = attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
-        (x, normalized) = ln2.Forward(x, Add(attended, adapter.BesideAttention(x, normalized, context)), expand.Weight.DType);
+        if (context.MergeTokens == 0)
+        {
+            var attended = attention.Forward(normalized, context.AttentionMask, adapter.OnProjections(normalized, context));
+            (x, normalized) = ln2.Forward(x, Add(attended, adapter.BesideAttention(x, normalized, context)), expand.Weight.DType);
+        }
+        else
+        {
+            var (attended, keys) = attention.ForwardWithKeys(normalized, context.Groups?.ScoreMask(), adapter.OnProjections(normalized, context));
+            (x, var groups) = TokenMerging.Merge(x + Add(attended, adapter.BesideAttention(x, normalized, context)), keys, context.Groups, context.MergeTokens);
+            context = context with { Groups = groups };
+            normalized = ln2.Forward(x, expand.Weight.DType);
+        }
         var h = Mlp(normalized);
         var added = Add(adapter.AfterMlp(h, context), adapter.BesideMlp(x, normalized, context));
-        return new Residual(scope.Keep(x), scope.Keep(added));
+        context.Groups?.KeptBy(scope);
+        return new Residual(scope.Keep(x), scope.Keep(added), context.Groups);
     }
 
     private Tensor Mlp(Tensor x)

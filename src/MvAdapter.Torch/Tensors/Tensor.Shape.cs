@@ -24,6 +24,16 @@ public sealed partial class Tensor
     public Tensor Narrow(long dimension, long start, long length) => Operator.Call("aten::narrow", this, dimension, start, length);
     /// <summary>One index of a dimension, which goes away.</summary>
     public Tensor Select(long dimension, long index) => Operator.Call("aten::select.int", this, dimension, index);
+    /// <summary>The elements at the indices (int64, of the result's shape) along a dimension.</summary>
+    public Tensor Gather(long dimension, Tensor indices) => Operator.Call("aten::gather", this, dimension, indices);
+
+    /// <summary>This with the elements of a source added at the indices along a dimension: each to where indices of its own shape (int64) say.</summary>
+    public Tensor ScatterAdd(long dimension, Tensor indices, Tensor source) => Operator.Call("aten::scatter_add", this, dimension, indices, source);
+
+    /// <summary>The indices that sort a dimension (int64); those of equal elements stand in their order.</summary>
+    public Tensor ArgSort(long dimension, bool descending) =>
+        Operator.CallMany("aten::sort.stable", this, true, dimension, descending)[1] ?? throw new TorchException("sort returned no indices");
+
     /// <summary>The rows of a dimension named by an integer tensor.</summary>
     public Tensor IndexSelect(long dimension, Tensor indices) => Operator.Call("aten::index_select", this, dimension, indices);
 

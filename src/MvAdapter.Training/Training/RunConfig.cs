@@ -95,6 +95,9 @@ public sealed record RunConfig
     /// <summary>fp32, or bf16 for products in bfloat16.</summary>
     public string Precision { get; init; } = "fp32";
 
+    /// <summary>Patch tokens of each frame that every block of the vision tower merges with others alike; 0 for none (<see cref="RetrievalModel.MergeTokens"/>).</summary>
+    public int MergeTokens { get; init; }
+
     /// <summary>Decides initial values, the order of the pairs, and dropout.</summary>
     public long Seed { get; init; }
 
@@ -185,6 +188,7 @@ public sealed record RunConfig
         Require(AdapterLr >= 0 && ClipLr >= 0 && WeightDecay >= 0, "adapter_lr, clip_lr, weight_decay", "must not be negative");
         Require(Warmup is >= 0 and < 1, "warmup", "is a part of the run: from 0 up to, but not including, 1");
         Require(Precision is "fp32" or "bf16", "precision", "is fp32 or bf16");
+        Require(MergeTokens >= 0, "merge_tokens", "must not be negative; 0 merges none");
         Require(EvaluateEvery >= -1, "evaluate_every", "is a number of steps, 0 for every epoch, or -1 for never");
         Require(Patience >= 0, "patience", "must not be negative");
         FrameSampling();

@@ -30,6 +30,7 @@ internal sealed class TrainingModel : IDisposable
             tokenizer.RefuseOther(clip.Config, config.Clip);
             if (config.Words > clip.Config.ContextLength) throw new UsageException($"words {config.Words} exceeds the {clip.Config.ContextLength} tokens of this CLIP");
             model = RetrievalModel.Create(clip, Method(definition, clip, config, device), precision);
+            model.MergeTokens = config.MergeTokens;
             model.GradientCheckpointing = config.GradientCheckpointing;
             return new TrainingModel(model, new VideoTextEncoder(model, tokenizer, config.FrameSampling(), config.Words), precision);
         }

@@ -81,12 +81,12 @@ internal sealed class ConvolutionalBypass
 
     private Tensor Convolve(Tensor d, Tensor weight, BlockContext context)
     {
-        var (n, patches, m) = (d.Size(0), d.Size(1) - 1, d.Size(2));
+        var (n, m) = (d.Size(0), d.Size(2));
         // Over an image of one pixel, which the class token is, the kernel's centre alone acts.
         var classToken = Functional.Linear(d.Narrow(1, 0, 1), weight.Select(3, 1).Select(2, 1), kernelBias);
-        var grid = d.Narrow(1, 1, patches).Transpose(1, 2).Reshape(n, m, context.GridHeight, context.GridWidth);
+        var grid = context.ToGrid(d).Transpose(1, 2).Reshape(n, m, context.GridHeight, context.GridWidth);
         grid = Functional.Conv2d(grid, weight, kernelBias, padding: [1, 1]);
-        return Tensor.Concatenate([classToken, grid.Flatten(2).Transpose(1, 2)], 1);
+        return Tensor.Concatenate([classToken, context.FromGrid(grid.Flatten(2).Transpose(1, 2))], 1);
     }
 
     private static Tensor Identity(long[] shape)

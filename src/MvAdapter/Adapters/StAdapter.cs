@@ -61,13 +61,13 @@ internal sealed class StAdapterBlock : BlockAdapter
     /// <inheritdoc/>
     public override Tensor OnInput(Tensor x, BlockContext context)
     {
-        var (n, patches, m) = (x.Size(0), x.Size(1) - 1, kernel.Size(0));
+        var (n, patches, m) = (x.Size(0), context.GridHeight * context.GridWidth, kernel.Size(0));
         // A frame that is not there is to the convolution what lies beyond the last frame: zero.
-        var d = context.ToVideos(down.Forward(x.Narrow(1, 1, patches)).Reshape(n, context.GridHeight, context.GridWidth, m));
+        var d = context.ToVideos(down.Forward(context.ToGrid(x)).Reshape(n, context.GridHeight, context.GridWidth, m));
         // Those of padding that the tower was given all the same.
         if (context.Places is null && context.FrameMask is { } mask) d = d * mask.View(context.Batch, context.Frames, 1, 1, 1);
         d = Functional.Conv3d(d.Permute(0, 4, 1, 2, 3), kernel, kernelBias, padding: padding, groups: m);
-        var delta = up.Forward(context.ToFrames(d.Permute(0, 2, 3, 4, 1)).Reshape(n, patches, m));
+        var delta = up.Forward(context.FromGrid(context.ToFrames(d.Permute(0, 2, 3, 4, 1)).Reshape(n, patches, m)));
         return Tensor.Concatenate([Tensor.Zeros([n, 1, x.Size(2)], delta.DType, delta.Device), delta], 1);
     }
 }

@@ -66,7 +66,7 @@ internal sealed class VideoAdapter : BlockAdapter
     /// <summary>Temporal modelling over [cc, class tokens, pooled patches], then calibration by what it found.</summary>
     private (Tensor Classes, Tensor Patches) Adapt(TemporalModelling modelling, Tensor classes, Tensor patches, BlockContext context)
     {
-        var pooled = context.ToVideos(patches.Mean([1]));
+        var pooled = context.ToVideos(context.MeanPatch(patches));
         (var cc, classes, pooled) = modelling.Forward(classes, pooled, context);
         var evidence = classes + pooled;
         if (classCalibration is not null) classes = classes * classCalibration.Forward(evidence, cc, context.FrameMask);

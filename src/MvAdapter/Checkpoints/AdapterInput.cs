@@ -20,6 +20,8 @@ internal sealed record AdapterInput
 
     public FrameRule? Rule { get; private init; }
 
+    public int? MergeTokens { get; private init; }
+
     public static AdapterInput Of(string? adapter)
     {
         if (adapter is null || !AdapterCheckpoint.ReadMetadata(adapter).TryGetValue(AdapterCheckpoint.ConfigKey, out var yaml)) return new AdapterInput();
@@ -41,6 +43,7 @@ internal sealed record AdapterInput
             Words = Text("words") is { } words ? int.Parse(words, CultureInfo.InvariantCulture) : null,
             Strategy = Text("sampling") is { } strategy ? FrameSampling.ParseStrategy(strategy) : null,
             FramesPerSecond = Text("fps") is { } fps ? FrameSampling.ParseRate(fps) : null,
+            MergeTokens = Text("merge_tokens") is { } merge ? int.Parse(merge, CultureInfo.InvariantCulture) : null,
             // A config that does not say was written when all went by time.
             Rule = Text("frame_rule") is { } rule ? FrameSampling.ParseRule(rule) : FrameRule.Time,
         };

@@ -28,7 +28,7 @@ public class EveryMethodTests
     {
         using var tiny = Tiny();
         using var model = tiny.Create(name);
-        using var zeroShot = RetrievalModel.ZeroShot(tiny.Backbone);
+        using var zeroShot = tiny.ZeroShot();
         var (expected, actual) = (tiny.Embed(zeroShot), tiny.Embed(model));
         Rounding.AssertSame(expected.Videos, actual.Videos, Sums, "videos");
         Rounding.AssertSame(expected.Texts, actual.Texts, Sums, "texts");
@@ -68,7 +68,7 @@ public class EveryMethodTests
         using var model = tiny.CreateMoved(name);
         var path = folder.File("adapter.safetensors");
         AdapterCheckpoint.Save(path, model);
-        using var loaded = AdapterCheckpoint.Load(path, tiny.Backbone);
+        using var loaded = tiny.Load(path);
         Assert.Equal(name, loaded.Method.Name);
         Assert.Equal(model.Method.Settings, loaded.Method.Settings);
         Assert.Equal(tiny.Embed(model), tiny.Embed(loaded), (a, b) => a.Videos.SequenceEqual(b.Videos) && a.Texts.SequenceEqual(b.Texts));
@@ -139,4 +139,10 @@ public class EveryMethodTests
 public sealed class EveryMethodOverGeluTests : EveryMethodTests
 {
     private protected override TinyModel Tiny() => new(ActivationFunction.Gelu);
+}
+
+/// <summary>The same with patch tokens merged: 16, 13, 10 and 7 of them.</summary>
+public sealed class EveryMethodWithMergingTests : EveryMethodTests
+{
+    private protected override TinyModel Tiny() => new(mergeTokens: 3);
 }

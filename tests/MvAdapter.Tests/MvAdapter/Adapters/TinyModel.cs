@@ -12,8 +12,11 @@ internal sealed class TinyModel : IDisposable
     public const int Layers = 3;   // of each tower
     public static readonly ClipConfig Config = new(32, 16, 4, 48, Layers, 32, Layers, 10, 40);
 
-    public TinyModel(ActivationFunction activation = ActivationFunction.QuickGelu)
+    private readonly int mergeTokens;
+
+    public TinyModel(ActivationFunction activation = ActivationFunction.QuickGelu, int mergeTokens = 0)
     {
+        this.mergeTokens = mergeTokens;
         using var generator = new Generator(5);
         Pixels = Tensor.RandN([3, 4, 3, 16, 16], generator);
         Mask = Tensor.From<float>([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 3, 4);
@@ -27,7 +30,17 @@ internal sealed class TinyModel : IDisposable
     public ClipModel Backbone { get; }
 
     public RetrievalModel Create(string method, string? settings = null) =>
-        RetrievalModel.Create(Backbone, Methods.Find(method).Create(Config, settings, seed: 2));
+        Merging(RetrievalModel.Create(Backbone, Methods.Find(method).Create(Config, settings, seed: 2)));
+
+    public RetrievalModel ZeroShot() => Merging(RetrievalModel.ZeroShot(Backbone));
+
+    public RetrievalModel Load(string adapter) => Merging(AdapterCheckpoint.Load(adapter, Backbone));
+
+    private RetrievalModel Merging(RetrievalModel model)
+    {
+        model.MergeTokens = mergeTokens;
+        return model;
+    }
 
     /// <summary>The same, with what it trains moved away from where it starts.</summary>
     public RetrievalModel CreateMoved(string method, string? settings = null)

@@ -24,9 +24,18 @@ public sealed class GradientCheckpointingTests : IDisposable
 
     [Theory]
     [MemberData(nameof(MethodNames))]
-    public void The_loss_and_every_gradient_are_the_same(string method)
+    public void The_loss_and_every_gradient_are_the_same(string method) => AreTheSame(method, 0);
+
+    [Theory]
+    [InlineData("mv-adapter")]
+    [InlineData("convpass")]
+    [InlineData("st-adapter")]
+    public void With_tokens_merged_too(string method) => AreTheSame(method, 3);
+
+    private void AreTheSame(string method, int mergeTokens)
     {
         using var model = tiny.CreateMoved(method);
+        model.MergeTokens = mergeTokens;
         var kept = Run(model, false);
         var again = Run(model, true);
         // Not to the bit: without a graph other kernels multiply.
