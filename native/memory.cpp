@@ -33,18 +33,20 @@ static_assert(sizeof(Header) <= alignment);
 
 class Kept {
  public:
-  // A piece of that size, or null.
+  // A piece of that size, or a little larger (blocks whose tokens are merged want less and less), or null.
   Header* take(size_t size) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    auto best = pieces_.rend();
     // The youngest first: its pages may still be in the cache of the processor.
-    for (auto piece = pieces_.rbegin(); piece != pieces_.rend(); ++piece) {
-      if ((*piece)->size != size) continue;
-      Header* found = *piece;
-      pieces_.erase(std::next(piece).base());
-      bytes_ -= size;
-      return found;
+    for (auto piece = pieces_.rbegin(); piece != pieces_.rend() && (best == pieces_.rend() || (*best)->size != size); ++piece) {
+      const size_t there = (*piece)->size;
+      if (there >= size && there <= size + size / 4 && (best == pieces_.rend() || there < (*best)->size)) best = piece;
     }
-    return nullptr;
+    if (best == pieces_.rend()) return nullptr;
+    Header* found = *best;
+    pieces_.erase(std::next(best).base());
+    bytes_ -= found->size;
+    return found;
   }
 
   void give(Header* piece) {
@@ -96,10 +98,15 @@ void release(void* memory) {
 
 Header* acquire(size_t size) {
   void* piece = nullptr;
-  if (size < large) return posix_memalign(&piece, alignment, size) == 0 ? static_cast<Header*>(piece) : nullptr;
-  if (auto* waiting = kept().take(size)) return waiting;
-  piece = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return piece == MAP_FAILED ? nullptr : static_cast<Header*>(piece);
+  if (size < large) {
+    if (posix_memalign(&piece, alignment, size) != 0) return nullptr;
+  } else {
+    if (auto* waiting = kept().take(size)) return waiting;
+    piece = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (piece == MAP_FAILED) return nullptr;
+  }
+  static_cast<Header*>(piece)->size = size;
+  return static_cast<Header*>(piece);
 }
 
 // What libtorch's interface has become is a member without const, and a copy; either version finds its own here.
@@ -120,7 +127,6 @@ struct CpuMemory final : c10::Allocator {
       piece = size < count ? nullptr : acquire(size);
     }
     TORCH_CHECK(piece != nullptr, "not enough memory: ", count, " bytes were asked for");
-    piece->size = size;
     void* memory = reinterpret_cast<char*>(piece) + alignment;
     return {memory, memory, &release, c10::Device(c10::DeviceType::CPU)};
   }

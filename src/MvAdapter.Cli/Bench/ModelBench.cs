@@ -30,16 +30,17 @@ internal static class ModelBench
         var chunk = new Option<int>("--chunk-size") { Description = "With train: pairs of the batch in memory at once, 0 for all", HelpName = "N" };
         var repeats = new Option<int>("--repeats") { Description = "Measurements", DefaultValueFactory = _ => 5, HelpName = "N" };
         var paths = new Option<string?>("--paths") { Description = $"Which ways, separated by commas, where not all: {string.Join(", ", Bench.Names)}", HelpName = "NAMES" };
+        var merge = new Option<int>("--merge-tokens") { Description = "With encode and train: also bf16 with so many patch tokens merged in each block", HelpName = "R" };
         var threads = new Option<int?>("--threads") { Description = "Threads of the model's work (by default one a core)", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N", DefaultValueFactory = _ => "cpu" };
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        foreach (var option in new Option[] { clip, videos, captions, chunk, repeats, paths, threads, device, profile, json }) command.Add(option);
+        foreach (var option in new Option[] { clip, videos, captions, chunk, repeats, paths, merge, threads, device, profile, json }) command.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             ModelOptions.SetThreads(parsed.GetValue(threads));
-            if (parsed.GetValue(videos) < 1 || parsed.GetValue(captions) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0)
-                throw new UsageException("--videos, --captions and --repeats must be at least 1, --chunk-size not negative");
-            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(captions), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!), Bench.WaysOf(parsed.GetValue(paths)), parsed.GetValue(profile));
+            if (parsed.GetValue(videos) < 1 || parsed.GetValue(captions) < 1 || parsed.GetValue(repeats) < 1 || parsed.GetValue(chunk) < 0 || parsed.GetValue(merge) < 0)
+                throw new UsageException("--videos, --captions and --repeats must be at least 1, --chunk-size and --merge-tokens not negative");
+            var bench = new Bench(ClipConfig.Preset(parsed.GetValue(clip)!), parsed.GetValue(videos), parsed.GetValue(captions), parsed.GetValue(chunk), parsed.GetValue(repeats), ModelOptions.ParseDevice(parsed.GetValue(device)!), Bench.WaysOf(parsed.GetValue(paths)), parsed.GetValue(merge), parsed.GetValue(profile));
             var results = bench.Run(work == "all" ? Works : [work], cancellation);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(new { clip = parsed.GetValue(clip), device = parsed.GetValue(device), threads = TorchRuntime.Threads, libtorch = TorchRuntime.Version, results }, BenchCommand.Json));
             else foreach (var result in results) Console.WriteLine(result);
@@ -69,10 +70,10 @@ internal static class ModelBench
             : string.Create(CultureInfo.InvariantCulture, $", {100 * Gflops / unit.AloneGflops:0} % of {unit.Name} alone, {100 * Gflops / unit.LoadingGflops:0} % of it loading");
     }
 
-    /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, and whether blocks are computed again for their gradients.</summary>
-    private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false);
+    /// <summary>A way to do the work: the type of frozen weights, whether fused operators are used, whether blocks are computed again for their gradients, and tokens merged.</summary>
+    private sealed record Way(string Name, DType Type, bool Fused, bool Recompute = false, int Merge = 0);
 
-    private sealed class Bench(ClipConfig clip, int videos, int captions, int chunk, int repeats, Device device, IReadOnlyList<Way>? chosen, bool profile)
+    private sealed class Bench(ClipConfig clip, int videos, int captions, int chunk, int repeats, Device device, IReadOnlyList<Way>? chosen, int merge, bool profile)
     {
         private const int Frames = 12;
         private const int Words = 32;
@@ -106,7 +107,8 @@ internal static class ModelBench
         {
             // A GPU has no operators of ours: the plain path is the only one in float32.
             var possible = (work == "train" ? TrainingWays : Ways).Where(way => way.Fused || device.IsCpu).ToArray();
-            var ways = chosen is null ? possible : [.. possible.Where(chosen.Contains)];
+            Way[] ways = chosen is null ? possible : [.. possible.Where(chosen.Contains)];
+            if (merge > 0 && work != "text") ways = [.. ways, new Way($"bf16, merge {merge}", DType.BFloat16, true, Merge: merge)];
             if (ways.Length == 0) throw new UsageException($"--paths names no way of {work}");
             using var scope = new TensorScope();
             using var generator = new Generator(0);
@@ -164,6 +166,7 @@ internal static class ModelBench
             cancellation.ThrowIfCancellationRequested();
             Fused.Enabled = way.Fused;
             subject.Model.GradientCheckpointing = way.Recompute;
+            subject.Model.MergeTokens = way.Merge;
             var clock = Stopwatch.StartNew();
             Once(subject, pixels, ids);
             TorchRuntime.Synchronize(device);
