@@ -56,6 +56,29 @@ public sealed class EvalTests(TinyClip clip, TinyDataset data) : IClassFixture<T
     }
 
     [Fact]
+    public void An_adapter_remembers_how_many_tokens_its_training_merged()
+    {
+        var output = folder.File("merging.safetensors");
+        CommandLine.Run("train", "--config", data.WriteConfig(data.Config(clip, 2)), "--merge-tokens", "3", "--output", output, "--threads", "1").Succeeds();
+        var (remembered, told, exact) = (Embedded(), Embedded("--merge-tokens", "3"), Embedded("--merge-tokens", "0"));
+        Assert.Equal(remembered, told);
+        Assert.NotEqual(remembered, exact);
+
+        // An index remembers its adapter, not a number that was given beside it.
+        string[] index = ["index", "add", data.Video(0), "--index", folder.File("i.db"), "--clip", clip.Checkpoint, "--adapter", output];
+        CommandLine.Run([.. index, "--merge-tokens", "1"]).Fails(2, "--merge-tokens 1: an index merges as its adapter was trained, with 3; train one with --merge-tokens 1");
+        CommandLine.Run(index).Succeeds();
+        Eval("--captions", data.Captions, "--merge-tokens", "-1").Fails(2, "--merge-tokens must not be negative");
+
+        byte[] Embedded(params string[] more)
+        {
+            var file = folder.File("embeddings.safetensors");
+            CommandLine.Run(["embed", "--clip", clip.Checkpoint, "--adapter", output, "--videos", data.Video(1), "--output", file, "--threads", "1", .. more]).Succeeds();
+            return MvAdapter.Checkpoints.Safetensors.Read(file).Tensors["video_embeddings"].Data.ToArray();
+        }
+    }
+
+    [Fact]
     public void Order_accuracy_is_reported_where_the_data_has_pairs()
     {
         Ffmpeg.Run(["-i", data.Video(1), "-vf", "reverse", data.File("reversed.mp4")]);
