@@ -64,7 +64,7 @@ const uint16_t* halves(const at::Tensor& packed) { return static_cast<const uint
 }  // namespace
 
 bool multiplies_in_tiles(const at::Tensor& x, const at::Tensor& w) {
-  return tiles() && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kBFloat16;
+  return tiles() && tiles()->outdoes_onednn && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kBFloat16;
 }
 
 void multiply_packed(const at::Tensor& x, const at::Tensor& right, const at::Tensor& bias, Activation activation, const at::Tensor& plus,

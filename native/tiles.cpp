@@ -46,7 +46,10 @@ int64_t loop(int64_t rounds, bool loading) {
   if (loading) {
     alignas(64) uint16_t left[depth * block_numbers] = {}, right[depth * block_numbers] = {};
     alignas(64) float sums[block_numbers];
-    for (int64_t i = 0; i < rounds; i += depth) multiply_block(left, right, depth, sums, block);
+    for (int64_t i = 0; i < rounds; i += depth) {
+      multiply_block(left, right, depth, sums, block);
+      asm volatile("" : : "r"(sums) : "memory");   // or the compiler would do it once
+    }
     return (rounds + depth - 1) / depth * depth * 2 * block * block_numbers;
   }
 #ifdef __AMX_BF16__
@@ -74,9 +77,9 @@ int64_t loop(int64_t rounds, bool loading) {
 extern const Tiles MVT_TILES;
 const Tiles MVT_TILES = {
 #ifdef __AMX_BF16__
-    "AMX",
+    "AMX", true,
 #else
-    "AVX-512 BF16",
+    "AVX-512 BF16", false,
 #endif
     packed_size, pack, product_scratch, product, mlp_scratch, mlp, attention_scratch, attention, attention_backward, loop,
 };

@@ -23,6 +23,7 @@ struct Finish {
 
 struct Tiles {
   const char* name;
+  bool outdoes_onednn;  // in products of many rows: measured on AMX alone
 
   // A right-hand side [k, n] in the order that products read, of n and k rounded up to whole blocks: numbers of two bytes. Columns from
   // first to last, multiples of 32, are written.
