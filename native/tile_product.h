@@ -95,9 +95,10 @@ class Finishing {
     sums_ += block, at_ += width_, done_++;
   }
 
+  // The rows that are left; nothing where no block was begun.
   void end() {
     while (done_ < count_) (*this)();
-    if (!column_sums_) return;
+    if (!column_sums_ || count_ == 0) return;
     for (int64_t j = 0; j < 2; j++) {
       float* to = column_sums_ + column_ + 16 * j;
       _mm512_mask_storeu_ps(to, masks_[j], _mm512_add_ps(totals_[j], _mm512_maskz_loadu_ps(masks_[j], to)));
