@@ -23,6 +23,11 @@ struct Rows {
   int64_t count(int64_t part) const { return std::min(each, all - first(part)); }
 };
 
+// Rows of an MLP: fewer a part where there would be too few parts for all threads.
+Rows rows_of_mlp(int64_t rows) {
+  return Rows(rows, std::min(mlp_rows, whole(divided(rows, at::get_num_threads()))));
+}
+
 Matrix rows_from(const at::Tensor& x, int64_t first) { return {floats(x).at(first * x.size(1)), x.size(1), false}; }
 
 // A bias in float32, with zeros up to a whole block.
@@ -119,7 +124,13 @@ void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional&
   const int64_t width = x.size(1), between = expand.size(0), out = y.size(1);
   const auto a = packed(expand, Weight::transposed), b = packed(contract, Weight::transposed);
   const auto first_bias = padded(expand_bias, between), second_bias = padded(contract_bias, out);
-  const Rows rows(x.size(0), mlp_rows);
+  const auto rows = rows_of_mlp(x.size(0));
+  if (rows.parts < at::get_num_threads()) {  // a query's few tokens: the threads divide the columns
+    const auto inner = at::empty({x.size(0), between}, x.options());
+    multiply_packed(x, a, first_bias, activation, {}, hidden ? *hidden : at::Tensor(), inner);
+    multiply_packed(inner, b, second_bias, Activation::none, {}, {}, y);
+    return;
+  }
   share(rows.parts, 1, tiles()->mlp_scratch(rows.each, width, between, out), [&](int64_t part, void* memory) {
     const int64_t at = rows.first(part);
     const Finish first{start_of(first_bias), activation, false, hidden ? rows_at(*hidden, at) : nothing, nothing, nothing};
@@ -133,7 +144,7 @@ void mlp_in_tiles_backward(const at::Tensor& gradient, const at::Tensor& hidden,
   const int64_t out = gradient.size(1), between = hidden.size(1), width = expand.size(1);
   const auto a = packed(contract, Weight::as_stored);
   const auto b = x.defined() ? packed(expand, Weight::as_stored) : at::Tensor();
-  const Rows rows(gradient.size(0), mlp_rows);
+  const auto rows = rows_of_mlp(gradient.size(0));
   // Of each part, so that they are added in the same order whatever the threads.
   const auto sums = bias.defined() ? at::zeros({rows.parts, between}, bias.options()) : at::Tensor();
   share(rows.parts, 1, tiles()->mlp_scratch(rows.each, out, between, width), [&](int64_t part, void* memory) {
