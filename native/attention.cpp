@@ -36,8 +36,10 @@ at::Tensor checked_mask(const Optional& mask, const Shape& shape) {
   return mask->to(at::kFloat).contiguous();
 }
 
-// The matrix unit's attention, where it multiplies these.
-const mvt::Tiles* tiles_for(const at::Tensor& qkv) { return qkv.scalar_type() == at::kBFloat16 ? mvt::tiles() : nullptr; }
+// The matrix unit's, where it multiplies these.
+const mvt::AttentionKernels& kernels_for(const at::Tensor& qkv) {
+  return qkv.scalar_type() == at::kBFloat16 && mvt::tiles() ? mvt::tiles()->attention : mvt::kernels().attention;
+}
 
 // Calls body(head, offset of its queries in qkv, scratch) for each head of each sequence.
 template <typename Body>
@@ -59,16 +61,12 @@ void for_each_head(const Shape& shape, const at::Tensor& qkv, const at::Tensor& 
   });
 }
 
-int64_t scratch_bytes(const Shape& shape) { return mvt::kernels().attention_scratch(shape.length, shape.width) * int64_t{sizeof(float)}; }
-
 at::Tensor attention(const at::Tensor& qkv, int64_t heads, const Optional& mask) {
   const Shape shape(qkv, heads);
   const auto in = qkv.contiguous(), masks = checked_mask(mask, shape);
   auto out = at::empty({shape.sequences, shape.length, shape.all_heads()}, in.options());
-  if (const auto* tiles = tiles_for(in))
-    for_each_head(shape, in, out, masks, tiles->attention_scratch(shape.length, shape.width, false), [&](const mvt::Head& head, int64_t, void* scratch) { tiles->attention(head, scratch); });
-  else
-    for_each_head(shape, in, out, masks, scratch_bytes(shape), [](const mvt::Head& head, int64_t, void* scratch) { mvt::kernels().attention(head, static_cast<float*>(scratch)); });
+  const auto& kernels = kernels_for(in);
+  for_each_head(shape, in, out, masks, kernels.scratch(shape.length, shape.width, false), [&](const mvt::Head& head, int64_t, void* scratch) { kernels.forward(head, scratch); });
   return out;
 }
 
@@ -77,14 +75,10 @@ at::Tensor attention_backward(const at::Tensor& qkv, int64_t heads, const at::Te
   const int64_t width = shape.all_heads();
   auto result = at::empty_like(qkv);
   const auto out = mvt::floats(result);
-  if (const auto* tiles = tiles_for(qkv))
-    for_each_head(shape, qkv, gradient, mask, tiles->attention_scratch(shape.length, shape.width, true), [&](const mvt::Head& head, int64_t at, void* scratch) {
-      tiles->attention_backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, scratch);
-    });
-  else
-    for_each_head(shape, qkv, gradient, mask, scratch_bytes(shape), [&](const mvt::Head& head, int64_t at, void* scratch) {
-      mvt::kernels().attention_backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, static_cast<float*>(scratch));
-    });
+  const auto& kernels = kernels_for(qkv);
+  for_each_head(shape, qkv, gradient, mask, kernels.scratch(shape.length, shape.width, true), [&](const mvt::Head& head, int64_t at, void* scratch) {
+    kernels.backward(head, out.at(at), out.at(at + width), out.at(at + 2 * width), 3 * width, scratch);
+  });
   return result;
 }
 

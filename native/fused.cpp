@@ -95,7 +95,7 @@ at::Tensor mlp(const at::Tensor& x, const at::Tensor& expand, const Optional& ex
   const auto rows = rows_of(x);
   auto out = y.view({-1, y.size(-1)});
   if (mvt::multiplies_in_tiles(x, expand)) {
-    mvt::mlp_in_tiles(rows, expand, expand_bias, contract, contract_bias, activation, hidden, out);
+    mvt::mlp_in_tiles(rows, expand, expand_bias, contract, contract_bias, activation, hidden ? *hidden : at::Tensor(), out);
     return y;
   }
   auto active = at::empty({std::min(rows_at_once, rows.size(0)), expand.size(0)}, x.options());

@@ -204,10 +204,10 @@ void score(const Head& head, const Scratch& s, int64_t first, int64_t count) {
 
 const float* mask_of(const Head& head, int64_t query) { return head.mask ? head.mask + query * head.mask_stride : nullptr; }
 
-int64_t attention_scratch(int64_t length, int64_t width) { return Scratch::size(length, width); }
+int64_t attention_scratch(int64_t length, int64_t width, bool) { return Scratch::size(length, width) * int64_t{sizeof(float)}; }
 
-void attention(const Head& head, float* memory) {
-  const Scratch s(head.length, head.width, memory);
+void attention(const Head& head, void* memory) {
+  const Scratch s(head.length, head.width, static_cast<float*>(memory));
   gather_transposed(head.k, head.stride, head.length, head.width, s.keys_transposed, s.padded_length, s.row);
   gather(head.v, head.stride, head.length, head.width, s.values, s.padded_width);
   for (int64_t first = 0; first < head.length; first += block_rows) {
@@ -228,8 +228,8 @@ void scatter(const float* from, int64_t padded, int64_t count, int64_t width, Fl
   for (int64_t i = 0; i < count; i++) write(from + i * padded, width, to.at(i * stride));
 }
 
-void attention_backward(const Head& head, Floats q, Floats k, Floats v, int64_t stride, float* memory) {
-  const Scratch s(head.length, head.width, memory);
+void attention_backward(const Head& head, Floats q, Floats k, Floats v, int64_t stride, void* memory) {
+  const Scratch s(head.length, head.width, static_cast<float*>(memory));
   const int64_t length = head.length, width = head.width, l = s.padded_length, w = s.padded_width;
   float* values_transposed = s.values;
   gather(head.k, head.stride, length, width, s.keys, w);
@@ -472,7 +472,7 @@ const Kernels MVT_KERNELS = {
 #else
     "plain",
 #endif
-    attention_scratch, attention, attention_backward, layer_norm, layer_norm_backward, sum_rows, activate, activate_backward,
+    {attention_scratch, attention, attention_backward}, layer_norm, layer_norm_backward, sum_rows, activate, activate_backward,
 };
 
 }  // namespace mvt

@@ -27,15 +27,19 @@ struct Head {
   int64_t mask_stride;  // 0 where all queries have the same mask
 };
 
+struct AttentionKernels {
+  // The bytes of scratch memory that a head of this size wants, from an address that 64 divides.
+  int64_t (*scratch)(int64_t length, int64_t width, bool backward);
+  // out = softmax(q k^T / sqrt(width) + mask) v. Scores exist for a few queries at a time.
+  void (*forward)(const Head& head, void* scratch);
+  // The gradients by q, k and v; scores are computed again.
+  void (*backward)(const Head& head, Floats q, Floats k, Floats v, int64_t stride, void* scratch);
+};
+
 struct Kernels {
   const char* name;
 
-  // The floats of scratch memory that a head of this size wants.
-  int64_t (*attention_scratch)(int64_t length, int64_t width);
-  // out = softmax(q k^T / sqrt(width) + mask) v. Scores exist for a few queries at a time.
-  void (*attention)(const Head& head, float* scratch);
-  // The gradients by q, k and v; scores are computed again.
-  void (*attention_backward)(const Head& head, Floats q, Floats k, Floats v, int64_t stride, float* scratch);
+  AttentionKernels attention;
 
   // sum = x + delta (where there is a delta), y = (sum - mean) / deviation * weight + bias. mean, 1 / deviation, and what was normalised
   // before weight and bias, are left where wanted.

@@ -86,9 +86,7 @@ inline const float* mask_of(const Head& head, int64_t query) { return head.mask 
 
 inline float score_scale(const Head& head) { return 1 / __builtin_sqrtf(float(head.width)); }
 
-void pack_block_of_rows(const Matrix& x, int64_t row, int64_t rows, int64_t k, uint16_t* to) {
-  for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_left_block(x, row, rows, at, k, to);
-}
+void pack_block_of_rows(const Matrix& x, int64_t row, int64_t rows, int64_t k, uint16_t* to) { pack_lines<Side::left>(x, row, row + block, rows, k, to); }
 
 void write_rows(const float* from, int64_t stride, const float* scales, float scale, int64_t count, int64_t width, const Floats& to, int64_t to_stride) {
   for (int64_t i = 0; i < count; i++) {

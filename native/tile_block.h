@@ -81,38 +81,32 @@ inline void store16(const __m512i r[16], uint16_t* to) {
   for (int64_t i = 0; i < 16; i++) _mm512_store_si512(to + i * block, r[i]);
 }
 
-// One block of a left-hand side from (row, k) on: two tiles, each of 16 rows.
-inline void pack_left_block(const Matrix& x, int64_t row, int64_t rows, int64_t k, int64_t all_k, uint16_t* to) {
+enum class Side { left, right };
+
+// One block of a side of a product, from (line, k) on: two tiles of 16 lines each, rows of a left-hand side or columns of a right-hand side.
+template <Side side>
+inline void pack_block(const Matrix& m, int64_t line, int64_t lines, int64_t k, int64_t all_k, uint16_t* to) {
+  constexpr bool right = side == Side::right;
+  const bool along_k = m.transposed == right;  // whether a line's numbers lie one after another
   __m512i r[16];
   for (int64_t half = 0; half < 2; half++, to += tile_numbers) {
-    const int64_t first = row + 16 * half, count = least(16, rows - first), depth = least(block, all_k - k);
-    if (x.transposed) pairs16(x.data, k * x.stride + first, x.stride, depth, count, r), transpose(r);
-    else rows16(x.data, first * x.stride + k, x.stride, count, depth, r);
+    const int64_t first = line + 16 * half, count = least(16, lines - first), depth = least(block, all_k - k);
+    if (along_k) rows16(m.data, first * m.stride + k, m.stride, count, depth, r);
+    else pairs16(m.data, k * m.stride + first, m.stride, depth, count, r);
+    if (along_k == right) transpose(r);
     store16(r, to);
   }
 }
 
-// One block of a right-hand side from (k, column) on: two tiles, each of 16 columns.
-inline void pack_right_block(const Matrix& w, int64_t column, int64_t columns, int64_t k, int64_t all_k, uint16_t* to) {
-  __m512i r[16];
-  for (int64_t half = 0; half < 2; half++, to += tile_numbers) {
-    const int64_t first = column + 16 * half, count = least(16, columns - first), depth = least(block, all_k - k);
-    if (w.transposed) rows16(w.data, first * w.stride + k, w.stride, count, depth, r), transpose(r);
-    else pairs16(w.data, k * w.stride + first, w.stride, depth, count, r);
-    store16(r, to);
-  }
+// Lines from first to last, in whole blocks: they lie by blocks of lines, within them by k.
+template <Side side>
+inline void pack_lines(const Matrix& m, int64_t first, int64_t last, int64_t lines, int64_t k, uint16_t* to) {
+  for (int64_t line = first; line < last; line += block)
+    for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_block<side>(m, line, lines, at, k, to);
 }
 
-// Left-hand sides lie by blocks of rows, within them by k; right-hand sides by blocks of columns, within them by k.
-inline void pack_left(const Matrix& x, int64_t rows, int64_t k, uint16_t* to) {
-  for (int64_t row = 0; row < rows; row += block)
-    for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_left_block(x, row, rows, at, k, to);
-}
-
-inline void pack_right(const Matrix& w, int64_t columns, int64_t k, uint16_t* to) {
-  for (int64_t column = 0; column < columns; column += block)
-    for (int64_t at = 0; at < k; at += block, to += block_numbers) pack_right_block(w, column, columns, at, k, to);
-}
+inline void pack_left(const Matrix& x, int64_t rows, int64_t k, uint16_t* to) { pack_lines<Side::left>(x, 0, rows, rows, k, to); }
+inline void pack_right(const Matrix& w, int64_t columns, int64_t k, uint16_t* to) { pack_lines<Side::right>(w, 0, columns, columns, k, to); }
 
 #ifdef __AMX_BF16__
 

@@ -120,20 +120,20 @@ at::Tensor weight_gradient_in_tiles(const at::Tensor& gradient, const at::Tensor
 }
 
 void mlp_in_tiles(const at::Tensor& x, const at::Tensor& expand, const Optional& expand_bias, const at::Tensor& contract, const Optional& contract_bias,
-                  Activation activation, at::Tensor* hidden, at::Tensor& y) {
+                  Activation activation, const at::Tensor& hidden, at::Tensor& y) {
   const int64_t width = x.size(1), between = expand.size(0), out = y.size(1);
   const auto a = packed(expand, Weight::transposed), b = packed(contract, Weight::transposed);
   const auto first_bias = padded(expand_bias, between), second_bias = padded(contract_bias, out);
   const auto rows = rows_of_mlp(x.size(0));
   if (rows.parts < at::get_num_threads()) {  // a query's few tokens: the threads divide the columns
     const auto inner = at::empty({x.size(0), between}, x.options());
-    multiply_packed(x, a, first_bias, activation, {}, hidden ? *hidden : at::Tensor(), inner);
+    multiply_packed(x, a, first_bias, activation, {}, hidden, inner);
     multiply_packed(inner, b, second_bias, Activation::none, {}, {}, y);
     return;
   }
   share(rows.parts, 1, tiles()->mlp_scratch(rows.each, width, between, out), [&](int64_t part, void* memory) {
     const int64_t at = rows.first(part);
-    const Finish first{start_of(first_bias), activation, false, hidden ? rows_at(*hidden, at) : nothing, nothing, nothing};
+    const Finish first{start_of(first_bias), activation, false, rows_at(hidden, at), nothing, nothing};
     const Finish second{start_of(second_bias), Activation::none, false, nothing, nothing, rows_at(y, at)};
     tiles()->mlp(rows_from(x, at), rows.count(part), width, halves(a), between, first, halves(b), out, second, nullptr, memory);
   });

@@ -8,9 +8,7 @@ namespace {
 int64_t packed_size(int64_t n, int64_t k) { return whole(n) * whole(k); }
 
 void pack(const Matrix& w, int64_t n, int64_t k, int64_t first, int64_t last, uint16_t* packed) {
-  const int64_t depth = blocks(k);
-  for (int64_t column = first; column < last; column += block)
-    for (int64_t at = 0; at < depth; at++) pack_right_block(w, column, n, at * block, k, packed + (column / block * depth + at) * block_numbers);
+  pack_lines<Side::right>(w, first, last, n, k, packed + first * blocks(k) * block);
 }
 
 int64_t left_bytes(int64_t rows, int64_t k) { return whole(rows) * whole(k) * 2; }
@@ -81,7 +79,7 @@ const Tiles MVT_TILES = {
 #else
     "AVX-512 BF16", false,
 #endif
-    packed_size, pack, product_scratch, product, mlp_scratch, mlp, attention_scratch, attention, attention_backward, loop,
+    packed_size, pack, product_scratch, product, mlp_scratch, mlp, {attention_scratch, attention, attention_backward}, loop,
 };
 
 }  // namespace mvt

@@ -40,10 +40,7 @@ struct Tiles {
   void (*mlp)(const Matrix& x, int64_t rows, int64_t width, const uint16_t* a, int64_t hidden, const Finish& first, const uint16_t* b, int64_t out,
               const Finish& second, float* sums, void* scratch);
 
-  // Attention of one head as Kernels has it, for bfloat16 in and out.
-  int64_t (*attention_scratch)(int64_t length, int64_t width, bool backward);
-  void (*attention)(const Head& head, void* scratch);
-  void (*attention_backward)(const Head& head, Floats q, Floats k, Floats v, int64_t stride, void* scratch);
+  AttentionKernels attention;  // of bfloat16 in and out
 
   // Rounds of nothing but the unit's own instruction, the most that it can do; or with loading what it multiplies, from the first cache, the most
   // that any product can reach. Gives what was done, multiply-adds counted as two.

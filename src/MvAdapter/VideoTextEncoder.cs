@@ -124,8 +124,9 @@ public sealed class VideoTextEncoder : IDisposable
                 Rule = source.FrameRule ?? trained.Rule ?? usual.Rule,
                 PictureRate = source.PictureRate ?? usual.PictureRate,
             };
-            model.MergeTokens = source.MergeTokens ?? trained.MergeTokens ?? 0;
-            return new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]) { TrainedMergeTokens = trained.MergeTokens ?? 0 };
+            var encoder = new VideoTextEncoder(model, tokenizer, sampling, words, [model, .. owned]) { TrainedMergeTokens = trained.MergeTokens ?? 0 };
+            model.MergeTokens = source.MergeTokens ?? encoder.TrainedMergeTokens;
+            return encoder;
         }
         catch
         {
