@@ -33,7 +33,7 @@ internal static class Program
             BenchCommand.Create(),
             DoctorCommand.Create(),
         };
-        foreach (var option in new Option[] { new HelpOption(), new VersionOption(), CommandRunner.Verbose }) root.Options.Add(option);
+        foreach (var option in new Option[] { new HelpOption(), new VersionOption(), CommandRunner.Hardware, CommandRunner.Verbose }) root.Options.Add(option);
         ProgramName.In(root);
         // Once, however often the pictures are read.
         var said = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();

@@ -68,6 +68,7 @@ internal static class DoctorCommand
         Row("workers", report.ProcessGroups.Count > 0 ? $"by {string.Join(" and ", report.ProcessGroups)}" : "one: this build has no process groups (apt-get install libgloo-dev, then eng/setup)");
         Row("ffmpeg", report.Ffmpeg ?? "missing");
         Row("ffprobe", report.Ffprobe ?? "missing");
+        Row("decoding", report.HardwareDecoders.Count > 0 ? $"by the processor; --hwaccel can take {string.Join(", ", report.HardwareDecoders)}" : "by the processor; there is no device for --hwaccel");
         Row(".NET", report.Dotnet);
         Row("cache", report.CacheFolder);
         Console.WriteLine();

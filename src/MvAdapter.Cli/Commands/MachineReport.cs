@@ -43,6 +43,7 @@ internal sealed record MachineReport
     public required IReadOnlyList<string> ProcessGroups { get; init; }
     public required string? Ffmpeg { get; init; }
     public required string? Ffprobe { get; init; }
+    public required IReadOnlyList<string> HardwareDecoders { get; init; }
     public required string Dotnet { get; init; }
     public required string CacheFolder { get; init; }
 
@@ -75,6 +76,7 @@ internal sealed record MachineReport
             ProcessGroups = [.. new (string Name, Device Device)[] { ("Gloo", Device.Cpu), ("NCCL", Device.Cuda()) }.Where(group => ProcessGroup.IsAvailable(group.Device)).Select(group => group.Name)],
             Ffmpeg = ProgramVersion("ffmpeg", cancellation),
             Ffprobe = ProgramVersion("ffprobe", cancellation),
+            HardwareDecoders = Asked(() => HardwareDecoding.Available(null, cancellation)) ?? [],
             Dotnet = Environment.Version.ToString(),
             CacheFolder = HubSettings.FromEnvironment().CacheFolder,
         };
@@ -131,15 +133,19 @@ internal sealed record MachineReport
         return (fields.FirstOrDefault(parts => parts[0] == "model name")?[1] ?? "unknown", [.. flags.Split(' ')]);
     }
 
-    private static string? ProgramVersion(string program, CancellationToken cancellation)
+    private static string? ProgramVersion(string program, CancellationToken cancellation) => Asked(() => VideoDecoder.ProgramVersion(program, cancellation));
+
+    // Null where the program is missing, which the advice tells.
+    private static T? Asked<T>(Func<T> ask)
+        where T : class
     {
         try
         {
-            return VideoDecoder.ProgramVersion(program, cancellation);
+            return ask();
         }
         catch (MvAdapterException)
         {
-            return null;   // told in the advice
+            return null;
         }
     }
 }

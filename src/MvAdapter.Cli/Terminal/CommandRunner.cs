@@ -1,6 +1,7 @@
 using System.CommandLine;
 using MvAdapter.Torch;
 using MvAdapter.Training;
+using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -31,6 +32,12 @@ internal static class CommandRunner
     /// <summary>Show stack traces.</summary>
     public static Option<bool> Verbose { get; } = new("--verbose") { Description = "Show stack traces of errors", Recursive = true };
 
+    /// <summary>What decodes videos.</summary>
+    public static Option<string?> Hardware { get; } = new("--hwaccel")
+    {
+        Description = $"Decode videos on a GPU: {HardwareDecoding.Automatic} for what there is, or ffmpeg's name of a way, such as cuda or vaapi", HelpName = "NAME", Recursive = true,
+    };
+
     /// <summary>Whether a command's work is still running.</summary>
     public static bool Busy => Volatile.Read(ref running) != 0;
 
@@ -45,6 +52,7 @@ internal static class CommandRunner
         var verbose = parsed.GetValue(Verbose);
         try
         {
+            ChooseDecoder(parsed.GetValue(Hardware), cancellation);
             return work(parsed, cancellation);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -73,6 +81,16 @@ internal static class CommandRunner
             Say(verbose ? e.ToString() : prefix + TextForMessage.Quote(e.Message, 2000), lost: e is WorkerException);
             return code;
         }
+    }
+
+    // In the environment, for the processes that a command starts as well; they need not choose again.
+    private static void ChooseDecoder(string? named, CancellationToken cancellation)
+    {
+        var name = named ?? Environment.GetEnvironmentVariable(HardwareDecoding.Variable);
+        if (name is null || (named is null && name != HardwareDecoding.Automatic)) return;
+        var way = HardwareDecoding.Choose(name, null, cancellation);
+        Environment.SetEnvironmentVariable(HardwareDecoding.Variable, way);
+        if (way is null) Terminal.Say("videos are decoded by the processor: this machine has no device that ffmpeg can decode with");
     }
 
     /// <summary>Says an error; workers that have one and the same launcher leave it to that.</summary>

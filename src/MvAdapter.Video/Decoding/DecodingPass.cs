@@ -31,7 +31,7 @@ internal sealed class DecodingPass(string path, VideoInfo info, int[] numbers, b
     {
         // Half a frame early, so that rounded time stamps cannot drop the frame itself.
         string[] position = begin > 0 ? ["-ss", VideoDecoder.Seconds(info.StreamOffset + (begin - 0.5) / info.FramesPerSecond)] : [];
-        return [.. position, .. options.Input(path)];
+        return [.. position, .. options.Decode(path)];
     }
 
     /// <summary>What writes the frames of an input, by its place among all, to a pipe or file.</summary>

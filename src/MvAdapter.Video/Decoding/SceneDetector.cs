@@ -15,7 +15,7 @@ internal sealed class SceneDetector(VideoDecoderOptions options)
     {
         // It is silent while nothing changes.
         using var process = new MediaProcess(options.Ffmpeg,
-            ["-v", "error", "-nostdin", .. options.Input(path), "-map", "0:V:0", "-vf", Filter, "-f", "null", "-"],
+            ["-v", "error", "-nostdin", .. options.Decode(path), "-map", "0:V:0", "-vf", Filter, "-f", "null", "-"],
             options.Patience + VideoDecoder.PlayingTime(info, info.FrameCount), cancellation);
         var answer = new byte[MaxAnswer];
         var length = process.Output.Fill(answer);

@@ -29,8 +29,14 @@ public sealed record VideoDecoderOptions
     /// <summary>The rate at which the pictures of a folder were extracted from their video.</summary>
     public double PictureRate { get; init; } = 1;
 
+    /// <summary>What decodes, by ffmpeg's name such as <c>cuda</c> or <c>vaapi</c> (<see cref="HardwareDecoding"/>); null for the processor.</summary>
+    public string? Hardware { get; init; } = Environment.GetEnvironmentVariable(HardwareDecoding.Variable) is { Length: > 0 } way ? way : null;
+
     /// <summary>Told, in a line each, of damaged pictures of a folder that are passed over; null for nobody.</summary>
     public static Action<string>? Warn { get; set; }
+
+    /// <summary>The arguments that make ffmpeg decode one local file.</summary>
+    internal string[] Decode(string path) => [.. Hardware is { } way ? ["-hwaccel", way] : Array.Empty<string>(), .. Input(path)];
 
     /// <summary>The arguments that make both programs read one local file, whatever its name looks like.</summary>
     internal string[] Input(string path) =>

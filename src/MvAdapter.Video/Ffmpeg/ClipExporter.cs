@@ -49,7 +49,7 @@ public sealed class ClipExporter(VideoDecoderOptions? options = null)
         try
         {
             using (var process = new MediaProcess(options.Ffmpeg,
-                ["-v", "error", "-nostdin", "-y", "-ss", Seconds(from), .. options.Input(path), .. arguments, "file:" + partial],
+                ["-v", "error", "-nostdin", "-y", "-ss", Seconds(from), .. options.Decode(path), .. arguments, "file:" + partial],
                 options.Patience + TimeSpan.FromSeconds(end), cancellation))
             {
                 _ = process.Output.Fill(new byte[1]);   // it says nothing, and then ends

@@ -33,7 +33,7 @@ public sealed class DoctorTests : IDisposable
     {
         var result = CommandLine.Run("doctor").Succeeds();
         Assert.Empty(result.Error);
-        foreach (var row in new[] { "libtorch ", "BLAS ", "matrix units ", "products ", "workers ", "ffmpeg ", "cache " })
+        foreach (var row in new[] { "libtorch ", "BLAS ", "matrix units ", "products ", "workers ", "ffmpeg ", "decoding ", "cache " })
             Assert.Contains("\n" + row, result.Output, StringComparison.Ordinal);
     }
 
