@@ -86,7 +86,14 @@ public sealed record CollectionModel(ModelIdentity Identity, int Width, string C
 /// <summary>The clips of one model in a store.</summary>
 /// <param name="Id">The store's own number.</param>
 /// <param name="Model">What made the vectors.</param>
-public sealed record ClipCollection(long Id, CollectionModel Model);
+public sealed record ClipCollection(long Id, CollectionModel Model)
+{
+    /// <summary>The number of the collection whose place it takes or has taken; null for none.</summary>
+    public long? Replaces { get; init; }
+
+    /// <summary>Whether it is still being filled to take the other's place; until then nobody is to search it.</summary>
+    public bool IsBuilding { get; init; }
+}
 
 /// <summary>Vectors of one model, row-major, each L2-normalised.</summary>
 /// <param name="Identity">The model that made them.</param>

@@ -39,11 +39,50 @@ public abstract class ClipStore : IDisposable
     /// <summary>All collections, the oldest first.</summary>
     public abstract IReadOnlyList<ClipCollection> Collections();
 
+    /// <summary>The collections that may be searched: all but those that are still being filled to take another's place.</summary>
+    public IReadOnlyList<ClipCollection> Searchable() => [.. Collections().Where(collection => !collection.IsBuilding)];
+
+    /// <summary>Those of them whose place no other has taken.</summary>
+    public IReadOnlyList<ClipCollection> Latest()
+    {
+        var searchable = Searchable();
+        return [.. searchable.Where(collection => !searchable.Any(other => other.Replaces == collection.Id))];
+    }
+
     /// <summary>The model's collection, made when it is absent; one that is there keeps what it remembers.</summary>
     public abstract ClipCollection AddCollection(CollectionModel model);
 
     /// <summary>Removes a collection with all its videos.</summary>
     public abstract void RemoveCollection(ClipCollection collection);
+
+    /// <summary>The captions and marks, which belong to files and not to collections.</summary>
+    public abstract AnnotationStore Annotations { get; }
+
+    /// <summary>
+    /// The model's collection, made in one transaction with the word that it is to take the place of another one: nobody is to search it
+    /// before <see cref="Complete"/>. One that is there and whole stays as it is.
+    /// </summary>
+    public abstract ClipCollection AddCollection(CollectionModel model, ClipCollection old);
+
+    /// <summary>Says that a collection is whole and takes the other's place from now on; that stays until it is removed.</summary>
+    public abstract void Complete(ClipCollection next);
+
+    /// <summary>Some clips of a collection, spread over it by chance, with what is needed to choose among them; the same for a seed as long as nothing changes.</summary>
+    /// <param name="collection">The collection.</param>
+    /// <param name="most">How many at most.</param>
+    /// <param name="seed">What chance begins with.</param>
+    public IReadOnlyList<SampledClip> Sample(ClipCollection collection, int most, int seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(collection);
+        var ids = ClipIds(collection);
+        if (ids.Length > most)
+        {
+            new Random(seed).Shuffle(ids);
+            ids = ids[..most];
+            Array.Sort(ids);
+        }
+        return Clips(collection, ids);
+    }
 
     /// <summary>How many of what there is.</summary>
     public abstract CollectionInfo Info(ClipCollection collection);
@@ -129,6 +168,12 @@ public abstract class ClipStore : IDisposable
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>The numbers of all clips, ascending.</summary>
+    protected abstract long[] ClipIds(ClipCollection collection);
+
+    /// <summary>The clips of some numbers, in the order of their numbers; those that have gone are left out.</summary>
+    protected abstract IReadOnlyList<SampledClip> Clips(ClipCollection collection, long[] ids);
 
     /// <summary><see cref="ReplaceVideo"/> with what has been checked.</summary>
     protected abstract long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors);

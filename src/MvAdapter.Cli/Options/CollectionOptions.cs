@@ -62,12 +62,12 @@ internal sealed class CollectionOptions
 
     private static ClipCollection Choose(ClipStore store, long? number)
     {
-        var all = store.Collections();
+        var all = store.Searchable();
         var name = TextForMessage.Quote(store.Name);
         if (all.Count == 0) throw new UsageException($"{name} has no model yet: name one by --clip (and --adapter) with index add");
         if (number is { } id)
             return all.FirstOrDefault(collection => collection.Id == id) ?? throw new UsageException($"{name} has no collection {id}; it has {Names(all)}");
-        return all.Count == 1 ? all[0] : throw new UsageException($"{name} has several collections: choose by --collection, or by --clip and --adapter; it has {Names(all)}");
+        return store.Latest() is [var only] ? only : throw new UsageException($"{name} has several collections: choose by --collection, or by --clip and --adapter; it has {Names(all)}");
     }
 
     private static string Names(IReadOnlyList<ClipCollection> collections) => collections.Count == 0 ? "none"

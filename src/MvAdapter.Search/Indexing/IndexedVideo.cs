@@ -51,6 +51,12 @@ public sealed record IndexedClip(long Id, string Path, ClipSpan Span)
         : throw new VideoException(Path, "the file is gone; \"index prune\" takes it out of the index");
 }
 
+/// <summary>A clip with its vector and its file's hash.</summary>
+/// <param name="Clip">Which.</param>
+/// <param name="Hash">The hash of the video's file.</param>
+/// <param name="Vector">Its vector, L2-normalised.</param>
+public sealed record SampledClip(IndexedClip Clip, string Hash, ReadOnlyMemory<float> Vector);
+
 /// <summary>A clip that was found.</summary>
 /// <param name="Clip">Which.</param>
 /// <param name="Score">The dot product with the query: the cosine of the angle between them.</param>

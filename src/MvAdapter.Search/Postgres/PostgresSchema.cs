@@ -45,8 +45,18 @@ internal static class PostgresSchema
 
     private const string TagsOfJobs = "ALTER TABLE mvadapter.jobs ADD COLUMN tags text[] NOT NULL DEFAULT '{}'";
 
+    // A succession says that a collection is to take the place of another, or, once it is whole, that it has.
+    private const string Teaching = """
+        CREATE TABLE mvadapter.annotations (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, token text NOT NULL UNIQUE, kind text NOT NULL, hash text NOT NULL, path text NOT NULL,
+            start float8 NOT NULL, "end" float8 NOT NULL, text text NOT NULL, who text NOT NULL, at bigint NOT NULL);
+        CREATE INDEX ON mvadapter.annotations (hash);
+        CREATE TABLE mvadapter.successions (
+            collection bigint PRIMARY KEY REFERENCES mvadapter.collections ON DELETE CASCADE, replaces bigint NOT NULL, whole boolean NOT NULL);
+        """;
+
     /// <summary>Each brings the tables from the version of its place to the next.</summary>
-    private static readonly string[] Migrations = [First, TagsOfJobs];
+    private static readonly string[] Migrations = [First, TagsOfJobs, Teaching];
 
     /// <summary>Makes the tables, or brings them up to date; when opened for reading or writing alone they must be there.</summary>
     public static void Prepare(PostgresDatabase database, StoreAccess access)

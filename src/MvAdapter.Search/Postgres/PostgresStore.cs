@@ -18,7 +18,10 @@ internal sealed class PostgresStore : ClipStore
         FROM mvadapter.videos v WHERE v.collection = $1
         """;
 
-    private PostgresStore(PostgresDatabase database) => Database = database;
+    private PostgresStore(PostgresDatabase database) => (Database, Annotations) = (database, new PostgresAnnotations(database));
+
+    /// <inheritdoc/>
+    public override AnnotationStore Annotations { get; }
 
     /// <inheritdoc/>
     public override string Name => Database.Name;
@@ -62,7 +65,9 @@ internal sealed class PostgresStore : ClipStore
     public override IReadOnlyList<ClipCollection> Collections() => Database.Run(Collections);
 
     /// <inheritdoc/>
-    public override ClipCollection AddCollection(CollectionModel model)
+    public override ClipCollection AddCollection(CollectionModel model) => AddCollection(model, static (_, _) => { });
+
+    private ClipCollection AddCollection(CollectionModel model, Action<PostgresSession, ClipCollection> whenMade)
     {
         if (model.Width > WidestIndexed) throw new MvAdapterException($"{Name}: pgvector takes vectors of at most {WidestIndexed} numbers, and this model's have {model.Width}");
         return Database.InTransaction(session =>
@@ -73,8 +78,10 @@ internal sealed class PostgresStore : ClipStore
                 """, model.Identity.Backbone, model.Identity.Adapter, model.Width, model.Clip, model.Adapter, model.AdapterSettings, model.Vocabulary,
                 model.Sampling, model.Words, model.Splitting);
             var collection = Collections(session).Single(collection => collection.Model.Identity == model.Identity);
-            if (made is not null) MakePartition(session, collection);
-            return collection;
+            if (made is null) return collection;
+            MakePartition(session, collection);
+            whenMade(session, collection);
+            return Collections(session).Single(other => other.Id == collection.Id);
         });
     }
 
@@ -84,6 +91,14 @@ internal sealed class PostgresStore : ClipStore
         session.Execute($"DROP TABLE IF EXISTS {Table(collection)}");
         return session.Execute("DELETE FROM mvadapter.collections WHERE id = $1", collection.Id);
     });
+
+    /// <inheritdoc/>
+    public override ClipCollection AddCollection(CollectionModel model, ClipCollection old) => AddCollection(model, (session, next) =>
+        session.Execute("INSERT INTO mvadapter.successions (collection, replaces, whole) VALUES ($1, $2, false)", next.Id, old.Id));
+
+    /// <inheritdoc/>
+    public override void Complete(ClipCollection next) =>
+        Database.Run(session => session.Execute("UPDATE mvadapter.successions SET whole = true WHERE collection = $1", next.Id));
 
     /// <inheritdoc/>
     public override CollectionInfo Info(ClipCollection collection) => Database.Run(session => session.Rows("""
@@ -151,6 +166,16 @@ internal sealed class PostgresStore : ClipStore
         new PostgresVerifier(Database, Collections()).Run(clipsChecked, cancellation);
 
     /// <inheritdoc/>
+    protected override long[] ClipIds(ClipCollection collection) =>
+        [.. Database.Run(session => session.Rows($"SELECT id FROM {Table(collection)} ORDER BY id", row => row.GetInt64(0)))];
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<SampledClip> Clips(ClipCollection collection, long[] ids) => Database.Run(session => session.Rows($"""
+        SELECT c.id, v.path, v.hash, c.start, c."end", c.vector FROM {Table(collection)} c JOIN mvadapter.videos v ON v.id = c.video WHERE c.id = ANY($1) ORDER BY c.id
+        """, row => new SampledClip(new IndexedClip(row.GetInt64(0), row.GetString(1), new ClipSpan(row.GetDouble(3), row.GetDouble(4))), row.GetString(2),
+            row.GetFieldValue<Vector>(5).Memory), ids));
+
+    /// <inheritdoc/>
     protected override long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors) =>
         Database.InTransaction(session =>
         {
@@ -180,8 +205,8 @@ internal sealed class PostgresStore : ClipStore
     }
 
     private static List<ClipCollection> Collections(PostgresSession session) => session.Rows("""
-        SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting
-        FROM mvadapter.collections ORDER BY id
+        SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting, s.replaces, s.whole
+        FROM mvadapter.collections LEFT JOIN mvadapter.successions s ON s.collection = id ORDER BY id
         """, row => new ClipCollection(row.GetInt64(0), new CollectionModel(new ModelIdentity(row.GetString(1), row.GetString(2)), row.GetInt32(3), row.GetString(4))
         {
             Adapter = TextOrNull(row, 5),
@@ -190,7 +215,11 @@ internal sealed class PostgresStore : ClipStore
             Sampling = row.GetString(8),
             Words = row.GetInt32(9),
             Splitting = row.GetString(10),
-        }));
+        })
+        {
+            Replaces = row.IsDBNull(11) ? null : row.GetInt64(11),
+            IsBuilding = !row.IsDBNull(11) && !row.GetBoolean(12),
+        });
 
     private static void MakePartition(PostgresSession session, ClipCollection collection)
     {

@@ -30,6 +30,16 @@ internal static class SqliteSchema
     // they wrote have none.
     private const string Checksums = "CREATE TABLE IF NOT EXISTS checksums (clip INTEGER PRIMARY KEY REFERENCES clips ON DELETE CASCADE, crc32c INTEGER NOT NULL)";
 
+    // Beside the version too. A succession says that a collection is to take the place of another, or, once it is whole, that it has.
+    private const string Teaching = """
+        CREATE TABLE IF NOT EXISTS annotations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, hash TEXT NOT NULL, path TEXT NOT NULL,
+            start REAL NOT NULL, "end" REAL NOT NULL, text TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL);
+        CREATE INDEX IF NOT EXISTS annotations_by_hash ON annotations (hash);
+        CREATE TABLE IF NOT EXISTS successions (
+            collection INTEGER PRIMARY KEY REFERENCES collections ON DELETE CASCADE, replaces INTEGER NOT NULL, whole INTEGER NOT NULL);
+        """;
+
     /// <summary>Each brings the file from the version of its place to the next.</summary>
     private static readonly string[] Migrations = [First];
 
@@ -48,12 +58,13 @@ internal static class SqliteSchema
         database.Execute("PRAGMA journal_mode = WAL");
         // A process that dies loses nothing with NORMAL; a power loss may lose the last commits, never the file.
         database.Execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
-        if (version == Migrations.Length && HasChecksums(database)) return;
+        if (version == Migrations.Length && HasChecksums(database) && HasTeaching(database)) return;
         database.InTransaction(writes: true, () =>
         {
             // Another process may have done it meanwhile.
             for (var next = Check(database); next < Migrations.Length; next++) database.Execute(Migrations[next]);
             database.Execute(Checksums);
+            database.Execute(Teaching);
             database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Migrations.Length}");
             return true;
         });
@@ -61,6 +72,9 @@ internal static class SqliteSchema
 
     /// <summary>Whether the file has checksums of vectors; one that was not written to since there are any has none.</summary>
     public static bool HasChecksums(SqliteDatabase database) => database.Number("SELECT count(*) FROM sqlite_master WHERE name = 'checksums'") > 0;
+
+    /// <summary>Whether the file has tables of annotations and successions.</summary>
+    public static bool HasTeaching(SqliteDatabase database) => database.Number("SELECT count(*) FROM sqlite_master WHERE name = 'successions'") > 0;
 
     private static int Check(SqliteDatabase database)
     {

@@ -17,7 +17,10 @@ internal sealed class SqliteStore : ClipStore
     private readonly Dictionary<long, ClipMatrix> matrices = [];
     private readonly Lock gate = new();
 
-    private SqliteStore(SqliteDatabase database) => this.database = database;
+    private SqliteStore(SqliteDatabase database) => (this.database, Annotations) = (database, new SqliteAnnotations(database, gate));
+
+    /// <inheritdoc/>
+    public override AnnotationStore Annotations { get; }
 
     /// <inheritdoc/>
     public override string Name => database.Path;
@@ -54,9 +57,10 @@ internal sealed class SqliteStore : ClipStore
         lock (gate)
         {
             var found = new List<ClipCollection>();
-            using var rows = database.Query("""
-                SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting
-                FROM collections ORDER BY id
+            var successions = SqliteSchema.HasTeaching(database);
+            using var rows = database.Query($"""
+                SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting,
+                    {(successions ? "s.replaces, s.whole FROM collections LEFT JOIN successions s ON s.collection = id" : "NULL, 1 FROM collections")} ORDER BY id
                 """);
             while (rows.Next())
             {
@@ -69,7 +73,11 @@ internal sealed class SqliteStore : ClipStore
                     Sampling = rows.Text(8),
                     Words = (int)rows.Long(9),
                     Splitting = rows.Text(10),
-                }));
+                })
+                {
+                    Replaces = rows.IsNull(11) ? null : rows.Long(11),
+                    IsBuilding = !rows.IsNull(11) && rows.Long(12) == 0,
+                });
             }
             return found;
         }
@@ -103,6 +111,27 @@ internal sealed class SqliteStore : ClipStore
             });
             if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();
         }
+    }
+
+    /// <inheritdoc/>
+    public override ClipCollection AddCollection(CollectionModel model, ClipCollection old)
+    {
+        lock (gate)
+        {
+            return database.InTransaction(writes: true, () =>
+            {
+                if (Collections().FirstOrDefault(collection => collection.Model.Identity == model.Identity) is { } known) return known;
+                var next = AddCollection(model);
+                database.Run("INSERT INTO successions (collection, replaces, whole) VALUES (?, ?, 0)", next.Id, old.Id);
+                return next with { Replaces = old.Id, IsBuilding = true };
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Complete(ClipCollection next)
+    {
+        lock (gate) database.Run("UPDATE successions SET whole = 1 WHERE collection = ?", next.Id);
     }
 
     /// <inheritdoc/>
@@ -206,6 +235,37 @@ internal sealed class SqliteStore : ClipStore
     public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default)
     {
         lock (gate) return new SqliteVerifier(database).Run(clipsChecked, cancellation);
+    }
+
+    /// <inheritdoc/>
+    protected override long[] ClipIds(ClipCollection collection)
+    {
+        lock (gate)
+        {
+            var ids = new List<long>();
+            using var rows = database.Query("SELECT c.id FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id);
+            while (rows.Next()) ids.Add(rows.Long(0));
+            ids.Sort();
+            return [.. ids];
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<SampledClip> Clips(ClipCollection collection, long[] ids)
+    {
+        lock (gate)
+        {
+            return database.InTransaction(writes: false, () =>
+            {
+                var clips = new List<SampledClip>(ids.Length);
+                foreach (var id in ids)
+                {
+                    using var rows = database.Query("SELECT v.path, v.hash, c.start, c.\"end\", c.vector FROM clips c JOIN videos v ON v.id = c.video WHERE c.id = ? AND v.collection = ?", id, collection.Id);
+                    if (rows.Next()) clips.Add(new SampledClip(new IndexedClip(id, rows.Text(0), new ClipSpan(rows.Double(2), rows.Double(3))), rows.Text(1), rows.Floats(4).ToArray()));
+                }
+                return clips;
+            });
+        }
     }
 
     /// <inheritdoc/>

@@ -32,7 +32,7 @@ internal sealed class CollectionModels(ClipStore store, Func<ModelSource, ModelS
     /// <summary>Loads what has come into the index, and forgets what has gone. One that cannot be loaded hinders no other.</summary>
     public void Refresh(CancellationToken cancellation)
     {
-        var collections = store.Collections();
+        var collections = store.Searchable();
         foreach (var gone in states.Keys.Except(collections.Select(collection => collection.Id)).ToList())
             if (states.TryRemove(gone, out var state) && state.Encoder is not null)
                 Backbone(state.Collection.Model, cancellation).Remove(Task(state.Collection));

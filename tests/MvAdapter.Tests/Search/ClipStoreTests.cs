@@ -6,7 +6,7 @@ using MvAdapter.Search;
 namespace MvAdapter.Tests.Search;
 
 /// <summary>What every store must do, however it keeps its clips.</summary>
-public abstract class ClipStoreTests
+public abstract partial class ClipStoreTests
 {
     /// <summary>Opens the test's own store; again and again it is the same one, as other processes would see it.</summary>
     protected abstract ClipStore Open();
