@@ -35,6 +35,12 @@ public sealed record ServerOptions
     /// <summary>The program that fills an index, as answers and the page name it.</summary>
     public string Program { get; init; } = "mvadapter";
 
+    /// <summary>Whether captions and marks may be written into the index; it must be opened for writing.</summary>
+    public bool Writable { get; init; }
+
+    /// <summary>How adapters are trained; null for not at all.</summary>
+    public TeachingOptions? Teaching { get; init; }
+
     /// <summary>Whether the log is a line of JSON an event.</summary>
     public bool JsonLog { get; init; }
 

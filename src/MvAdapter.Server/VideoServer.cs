@@ -30,6 +30,7 @@ public sealed class VideoServer : IDisposable
     private readonly Uploads uploads;
     private readonly IndexedFile files;
     private readonly Thumbnails thumbnails;
+    private readonly TeachingJobs? jobs;
     private readonly WebApplication app;
     private volatile bool ready;
 
@@ -49,6 +50,7 @@ public sealed class VideoServer : IDisposable
         uploads = new Uploads(temporary, options);
         files = new IndexedFile(store);
         thumbnails = new Thumbnails(files, temporary, options);
+        jobs = options.Teaching is { } teaching ? new TeachingJobs(teaching) : null;
         app = Build(keys);
     }
 
@@ -94,6 +96,7 @@ public sealed class VideoServer : IDisposable
     public void Dispose()
     {
         ((IDisposable)app).Dispose();
+        jobs?.Dispose();
         thumbnails.Dispose();
         uploads.Dispose();
         temporary.Dispose();
@@ -148,9 +151,12 @@ public sealed class VideoServer : IDisposable
         built.UseRouting();
         var tickets = keys is null ? null : new MediaTickets();
         if (keys is not null) built.UseMiddleware<KeyGuard>(keys, tickets!);
+        built.UseMiddleware<WriteGuard>();
         var collections = new Collections(store, models, options.Program);
         AddGauges(collections);
-        new SearchEndpoints(store, collections, search, uploads, new ClipAddresses(tickets), options).Map(built);
+        var addresses = new ClipAddresses(tickets);
+        new SearchEndpoints(store, collections, search, uploads, addresses, options).Map(built);
+        new TeachEndpoints(store, collections, search, addresses, options, jobs).Map(built);
         new ClipEndpoints(store, models, files, thumbnails).Map(built);
         new StatusEndpoints(store, collections, search, () => ready).Map(built);
         built.MapMetrics();

@@ -29,13 +29,18 @@ internal static class ServeCommand
         var upload = new Option<long>("--max-upload") { Description = "The largest video to search by, in MB", DefaultValueFactory = _ => defaults.MaxUploadBytes / Megabyte, HelpName = "MB" };
         var log = new Option<string>("--log") { Description = "text, or json for a line of JSON an event; on the standard error stream", DefaultValueFactory = _ => "text" };
         log.AcceptOnlyFromAmong("text", "json");
-        foreach (var option in new Option[] { port, bind, keys, upload, log }) command.Add(option);
+        var readOnly = new Option<bool>("--read-only") { Description = "Take no captions and marks, and train nothing" };
+        var teach = new Option<string?>("--teach-folder") { Description = "Where adapters go that are trained from the page (by default FILE.taught beside the index, or mvadapter/taught in ~/.local/share)", HelpName = "DIR" };
+        foreach (var option in new Option[] { port, bind, keys, upload, readOnly, teach, log }) command.Add(option);
         var machine = new MachineOptions(command);
         command.Runs((parsed, cancellation) =>
         {
             if (parsed.GetValue(upload) is < 1 or > 1 << 20) throw new UsageException($"--max-upload must be from 1 to {1 << 20} MB");
+            using var store = Open(location, parsed, parsed.GetValue(readOnly), out var writable);
             var options = new ServerOptions
             {
+                Writable = writable,
+                Teaching = writable ? Teaching(location.Address(parsed), parsed.GetValue(teach), machine.DeviceName(parsed)) : null,
                 Program = ProgramName.Current,
                 Address = ParseAddress(parsed.GetValue(bind)!),
                 Port = parsed.GetValue(port),
@@ -43,7 +48,6 @@ internal static class ServeCommand
                 MaxUploadBytes = parsed.GetValue(upload) * Megabyte,
                 JsonLog = parsed.GetValue(log) == "json",
             };
-            using var store = location.Open(parsed, StoreAccess.Read);
             using var server = new VideoServer(store, options, source => machine.Apply(parsed, source));
             server.Run(() =>
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -51,6 +55,33 @@ internal static class ServeCommand
             return ExitCode.Success;
         });
         return command;
+    }
+
+    // An index that cannot be written is served all the same; the page then offers nothing to teach.
+    private static ClipStore Open(IndexLocation location, ParseResult parsed, bool readOnly, out bool writable)
+    {
+        writable = !readOnly;
+        if (!writable) return location.Open(parsed, StoreAccess.Read);
+        try
+        {
+            return location.Open(parsed, StoreAccess.Write);
+        }
+        catch (MvAdapterException e) when (e is not UsageException)
+        {
+            writable = false;
+            var store = location.Open(parsed, StoreAccess.Read);
+            Terminal.Warn($"nothing can be taught: {e.Message}");
+            return store;
+        }
+    }
+
+    private static TeachingOptions Teaching(string index, string? folder, string device)
+    {
+        folder ??= File.Exists(index) ? index + ".taught"
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "mvadapter", "taught");
+        return new TeachingOptions(Path.GetFullPath(folder),
+            (run, collection) => OwnProgram.With(["index", "train", "--index", index, "--collection", collection.ToString(CultureInfo.InvariantCulture), "--output", run, "--device", device]),
+            (run, force) => OwnProgram.With(["index", "use", run, "--index", index, "--device", device, .. force ? ["--force"] : Array.Empty<string>()]));
     }
 
     private static IPAddress ParseAddress(string text) => text == "localhost" ? IPAddress.Loopback

@@ -17,6 +17,9 @@ internal sealed class IndexLocation
     /// <summary>Adds the option to a command.</summary>
     public IndexLocation(Command command) => command.Add(index);
 
+    /// <summary>The index's address, for another process.</summary>
+    public string Address(ParseResult parsed) => parsed.GetValue(index) is not { } named ? Default() : named.Contains("://", StringComparison.Ordinal) ? named : Path.GetFullPath(named);
+
     /// <summary>Opens the index.</summary>
     public ClipStore Open(ParseResult parsed, StoreAccess access)
     {

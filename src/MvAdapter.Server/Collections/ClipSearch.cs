@@ -45,6 +45,9 @@ internal sealed class ClipSearch
         return [.. found.Where(match => match.Clip.Id != clip).Take(scope.Count)];
     }
 
+    /// <summary>The vector of some words.</summary>
+    public Task<float[]> Encode(CollectionModelState collection, string words, CancellationToken cancellation) => encoding.Ask(new Question(collection, Words: words), cancellation);
+
     /// <summary>Loads the models of collections that are new.</summary>
     public Task RefreshModels(CancellationToken cancellation) => encoding.Ask(new Question(null), cancellation);
 

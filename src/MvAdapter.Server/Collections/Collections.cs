@@ -18,6 +18,7 @@ internal sealed class Collections(ClipStore store, CollectionModels models, stri
     {
         var all = models.States;
         if (all.Count == 0) throw new NotFoundException($"the index is empty: fill it by {HowToAdd}");
+        if (id is null && all.Where(state => !all.Any(other => other.Collection.Replaces == state.Collection.Id)).ToList() is [var latest]) id = latest.Collection.Id;
         if (id is null && all.Count > 1)
             throw new UsageException("the index has several collections: choose one by collection=ID; /api/collections lists them");
         var chosen = id is { } named ? models.Find(named) : all[0];
@@ -46,6 +47,6 @@ internal sealed class Collections(ClipStore store, CollectionModels models, stri
     {
         var (info, model) = (store.Info(state.Collection), state.Collection.Model);
         return new CollectionAnswer(state.Collection.Id, state.Name, model.Clip, model.Adapter, info.Videos, info.Bad, info.Clips,
-            info.Seconds, state.Problem);
+            info.Seconds, state.Problem, state.Collection.Replaces);
     }
 }

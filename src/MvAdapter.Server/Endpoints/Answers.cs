@@ -36,8 +36,9 @@ internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Re
 /// <param name="Clips">Clips.</param>
 /// <param name="Seconds">What the videos last together.</param>
 /// <param name="Problem">Why it cannot be searched; null when it can.</param>
+/// <param name="Replaces">The number of the collection whose place it has taken; null for none.</param>
 internal sealed record CollectionAnswer(long Id, string Name, string Clip, string? Adapter, long Videos, long Bad, long Clips,
-    double Seconds, string? Problem);
+    double Seconds, string? Problem, long? Replaces);
 
 /// <summary>The index.</summary>
 /// <param name="Index">Its name.</param>

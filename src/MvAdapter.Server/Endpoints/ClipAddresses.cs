@@ -1,4 +1,5 @@
 using System.Globalization;
+using MvAdapter.Search;
 
 namespace MvAdapter.Server;
 
@@ -7,6 +8,10 @@ internal sealed class ClipAddresses(MediaTickets? tickets)
 {
     public const string VideoRoute = "/api/collections/{collection:long}/clips/{clip:long}/video";
     public const string ThumbnailRoute = "/api/collections/{collection:long}/clips/{clip:long}/thumbnail";
+
+    /// <summary>A clip as answers tell of it.</summary>
+    public FoundClip Describe(long collection, ClipMatch match) => new(match.Clip.Id, match.Score, Path.GetFileName(match.Clip.Path), match.Clip.Path, match.Clip.Span.Start, match.Clip.Span.End,
+        Video(collection, match.Clip.Id), Thumbnail(collection, match.Clip.Id));
 
     public string Video(long collection, long clip) => Address(collection, clip, "video");
 

@@ -14,6 +14,8 @@ internal static class PageEndpoints
     [
         ("/", "index.html", "text/html; charset=utf-8"),
         ("/app.js", "app.js", "text/javascript; charset=utf-8"),
+        ("/ask.js", "ask.js", "text/javascript; charset=utf-8"),
+        ("/teach.js", "teach.js", "text/javascript; charset=utf-8"),
         ("/player.js", "player.js", "text/javascript; charset=utf-8"),
         ("/style.css", "style.css", "text/css; charset=utf-8"),
         ("/favicon.svg", "favicon.svg", "image/svg+xml"),

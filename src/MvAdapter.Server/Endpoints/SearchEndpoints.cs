@@ -61,8 +61,6 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     private SearchAnswer Answer(SearchScope scope, IReadOnlyList<ClipMatch> found)
     {
         var id = scope.Collection.Collection.Id;
-        return new SearchAnswer(id, [.. found.Select(match => new FoundClip(
-            match.Clip.Id, match.Score, Path.GetFileName(match.Clip.Path), match.Clip.Path, match.Clip.Span.Start, match.Clip.Span.End,
-            addresses.Video(id, match.Clip.Id), addresses.Thumbnail(id, match.Clip.Id)))]);
+        return new SearchAnswer(id, [.. found.Select(match => addresses.Describe(id, match))]);
     }
 }

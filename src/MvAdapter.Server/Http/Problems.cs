@@ -17,7 +17,7 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
         {
             await next(context).ConfigureAwait(false);
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null } response)
-                await Write(context, response.StatusCode, Sentence(response.StatusCode)).ConfigureAwait(false);
+                await Write(context, response.StatusCode, Sentence(response.StatusCode, context)).ConfigureAwait(false);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -42,10 +42,14 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
     private (int Status, string Sentence) Describe(Exception exception, HttpContext context) => exception switch
     {
         OverloadException => (StatusCodes.Status503ServiceUnavailable, exception.Message),
+        ForbiddenException => (StatusCodes.Status403Forbidden, exception.Message),
         NotFoundException => (StatusCodes.Status404NotFound, exception.Message),
         UsageException => (StatusCodes.Status400BadRequest, exception.Message),
         VideoException => (StatusCodes.Status422UnprocessableEntity, exception.Message),
         InvalidFileException => (StatusCodes.Status409Conflict, exception.Message),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } when !SendsVideo(context) => (StatusCodes.Status413PayloadTooLarge, "the body is too large"),
+        BadHttpRequestException { InnerException: System.Text.Json.JsonException } => (StatusCodes.Status400BadRequest, "the body is no JSON of the form that /openapi/v1.json describes"),
+        BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } when !SendsVideo(context) => (StatusCodes.Status415UnsupportedMediaType, SendJson),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
             (StatusCodes.Status413PayloadTooLarge, $"the video may have at most {options.MaxUploadBytes >> 20} MB"),
         BadHttpRequestException bad => (bad.StatusCode, NoNumber().Match(bad.Message) is { Success: true } match
@@ -56,8 +60,13 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
         _ => (StatusCodes.Status500InternalServerError, $"unexpected error; the server's log has it as request {context.TraceIdentifier}"),
     };
 
-    private static string Sentence(int status) => status switch
+    private const string SendJson = "send JSON, with Content-Type: application/json";
+
+    private static bool SendsVideo(HttpContext context) => context.Request.Path == "/api/search";
+
+    private static string Sentence(int status, HttpContext context) => status switch
     {
+        StatusCodes.Status415UnsupportedMediaType when !SendsVideo(context) => SendJson,
         StatusCodes.Status404NotFound => "there is nothing at this address; /openapi/v1.json lists what there is",
         StatusCodes.Status400BadRequest => "the request is addressed to another host, or cannot be read",
         StatusCodes.Status415UnsupportedMediaType =>

@@ -1,42 +1,23 @@
+import { ask as askServer, element, keepKey, newToken, Refusal } from "/ask.js";
 import { clock, fault, playOnHover, Player } from "/player.js";
+import { Captions, Marks, Teach } from "/teach.js";
 
 const $ = id => document.getElementById(id);
 const [form, words, tasks, status, results, notice] = ["search", "words", "collection", "status", "results", "notice"].map($);
 const number = new Intl.NumberFormat("en");
-const keyName = "mvadapter-key";
 const title = document.title;
 let index = null;
 let running = new AbortController();
+let teachable = false;
 
-/** An element with its properties and children; text is always text. */
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-class Refusal extends Error {
-  constructor(status, detail) {
-    super(detail);
-    this.status = status;
-  }
-}
-
-/** Asks the server; a refusal carries its sentence. */
-async function ask(address, options = {}) {
-  const key = sessionStorage.getItem(keyName);
-  const headers = { ...options.headers, ...key && { Authorization: `Bearer ${key}` } };
-  const answer = await fetch(address, { ...options, headers, signal: running.signal });
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refusal(answer.status, body.detail ?? `The server answered ${answer.status}`);
-  return body;
-}
+/** Asks the server; another search ends it. */
+const ask = (address, options = {}) => askServer(address, { ...options, signal: running.signal });
 
 // ---- the page's address is the query ----
 
 function query() {
   const parameters = new URLSearchParams(location.search);
-  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection"), all: parameters.has("all") };
+  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection"), all: parameters.has("all"), teach: parameters.has("teach") };
 }
 
 function go(next) {
@@ -44,6 +25,7 @@ function go(next) {
   if (next.q) parameters.set("q", next.q);
   if (next.like) parameters.set("like", next.like);
   if (next.all) parameters.set("all", "");
+  if (next.teach) parameters.set("teach", "");
   if (index.collections.length > 1) parameters.set("collection", tasks.value);
   const address = parameters.size ? `/?${parameters}` : "/";
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
@@ -51,11 +33,14 @@ function go(next) {
 }
 
 async function show() {
-  const { q, like, collection, all } = query();
+  const { q, like, collection, all, teach } = query();
   if (collection && index.collections.some(known => String(known.id) === collection)) tasks.value = collection;
   words.value = q;
   document.title = q ? `${q} – ${title}` : title;
   const limit = new URLSearchParams({ collection: tasks.value, ...all && { all_clips: "true" } });
+  $("to-teach").setAttribute("aria-pressed", String(teach && teachable));
+  if (teach && teachable && searchable()) return showTeaching();
+  teaching.close();
   if (!searchable()) empty();
   else if (like) await search("Clips like the one you chose", `/api/collections/${encodeURIComponent(tasks.value)}/clips/${encodeURIComponent(like)}/similar?${limit}`);
   else if (q) await search(`“${q}”`, `/api/search?${new URLSearchParams({ q })}&${limit}`);
@@ -81,8 +66,10 @@ async function search(what, address, options) {
     const begun = performance.now();
     const { results: found } = await ask(address, options);
     const seconds = (performance.now() - begun) / 1000;
-    results.replaceChildren(...found.map(card));
+    const cards = found.map(card);
+    results.replaceChildren(...cards);
     const { all, ...asked } = query();
+    if (teachable && asked.q && !options) marks.show(tasks.value, asked.q, cards);
     status.textContent = found.length ? `${what}: ${found.length} clips in ${seconds.toFixed(2)} s` : "";
     if (found.length && !options) {
       const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
@@ -109,11 +96,24 @@ function card(clip) {
   const similar = element("button", { type: "button", className: "similar", textContent: "More like this" });
   similar.setAttribute("aria-label", `More like ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
   similar.addEventListener("click", () => go({ like: String(clip.clip) }));
-  return element("li", {}, film,
+  const made = element("li");
+  made.dataset.clip = String(clip.clip);
+  const { q } = query();
+  made.append(film,
     element("div", { className: "facts" },
       element("span", { className: "name", textContent: clip.file, title: clip.path }),
       element("span", { className: "score", textContent: clip.score.toFixed(3).replace("-", "\u2212"), title: "Cosine similarity" })),
-    similar);
+    element("div", { className: "facts" }, similar, ...teachable && q ? [marks.buttons(made, tasks.value, q)] : []));
+  return made;
+}
+
+function showTeaching() {
+  running.abort();
+  running = new AbortController();
+  status.textContent = "";
+  results.replaceChildren();
+  notice.hidden = true;
+  return teaching.open(tasks.value);
 }
 
 // ---- what to say when there is nothing to show ----
@@ -158,7 +158,7 @@ function askForKey(again) {
   $("key").focus();
   access.onsubmit = event => {
     event.preventDefault();
-    sessionStorage.setItem(keyName, $("key").value.trim());
+    keepKey($("key").value.trim());
     $("key").value = "";
     access.hidden = true;
     again();
@@ -169,20 +169,44 @@ const searchable = () => index.collections.some(known => String(known.id) === ta
 
 // ---- keys, files, beginning ----
 
-const player = new Player($("player"), clip => go({ like: String(clip.clip) }));
+const player = new Player($("player"), clip => go({ like: String(clip.clip) }), clip => {
+  $("player-captions").hidden = !teachable;
+  $("player-message").textContent = "";
+  if (teachable) captions.show(tasks.value, String(clip.clip));
+});
+const captions = new Captions($("player-said"), error => { $("player-message").textContent = error.message; });
+const marks = new Marks(error => { status.textContent = error.message; });
+const teaching = new Teach(begin);
+$("to-teach").addEventListener("click", () => go(query().teach ? {} : { teach: true }));
+let captionToken = newToken();
+$("player-caption").addEventListener("submit", async event => {
+  event.preventDefault();
+  const input = event.target.querySelector("input");
+  if (!input.value.trim()) return;
+  try {
+    await captions.add(input.value, captionToken);
+    captionToken = newToken();
+    input.value = "";
+    $("player-message").textContent = "";
+  } catch (error) {
+    $("player-message").textContent = error.message;
+  }
+});
 
 form.addEventListener("submit", event => {
   event.preventDefault();
   if (index) go({ q: words.value.trim() });
 });
-tasks.addEventListener("change", () => go({ q: words.value.trim() }));
+tasks.addEventListener("change", () => go(query().teach ? { teach: true } : { q: words.value.trim() }));
 addEventListener("popstate", () => { if (index) show(); });
 
 addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("player").open) return;
   const films = [...results.querySelectorAll(".film")];
   const at = films.indexOf(document.activeElement);
+  const { q } = query();
   if (event.key === "/" && !/^(INPUT|SELECT)$/.test(document.activeElement.tagName)) words.select();
+  else if (at >= 0 && teachable && q && (event.key === "y" || event.key === "n")) marks.toggle(films[at].closest("li"), tasks.value, q, event.key === "y" ? "right" : "wrong");
   else if (event.key === "Escape" && at >= 0) words.select();
   else if (event.key === "ArrowDown" && document.activeElement === words && films.length) films[0].focus();
   else if (at >= 0 && event.key.startsWith("Arrow")) {
@@ -219,11 +243,18 @@ async function begin() {
   } catch (error) {
     return failed(error, begin);
   }
+  const before = tasks.value;
   tasks.replaceChildren(...index.collections.map(known => element("option", { value: known.id, textContent: known.name })));
   document.querySelector("header").hidden = !index.collections.some(known => known.clips > 0);
   document.querySelector(".task").hidden = index.collections.length < 2;
+  // The newest that has taken another's place, unless the address names one.
+  const latest = index.collections.filter(known => !known.problem && !index.collections.some(other => other.replaces === known.id));
+  const kept = index.collections.some(known => String(known.id) === before && latest.includes(known));
+  if (latest.length) tasks.value = kept ? before : String((latest.find(known => known.replaces) ?? latest[0]).id);
+  teachable = searchable() && await ask(`/api/teaching?${new URLSearchParams({ collection: tasks.value })}`).then(state => state.writable, () => false);
+  $("to-teach").hidden = !teachable;
   await show();
-  if (!results.children.length && $("access").hidden) words.focus({ preventScroll: true });
+  if (!results.children.length && $("access").hidden && !teaching.isOpen) words.focus({ preventScroll: true });
 }
 
 begin();

@@ -12,7 +12,7 @@ export function clock(seconds) {
 }
 
 /** Keeps a video within a clip. */
-function loop(video, clip) {
+export function loop(video, clip) {
   const restart = () => { video.currentTime = clip.start; };
   video.addEventListener("loadedmetadata", restart, { once: true });
   video.addEventListener("timeupdate", () => { if (video.currentTime >= clip.end) restart(); });
@@ -66,7 +66,8 @@ export function fault(film, text) {
 
 /** The large player. */
 export class Player {
-  constructor(dialog, onSimilar) {
+  constructor(dialog, onSimilar, onOpen = () => {}) {
+    this.onOpen = onOpen;
     this.dialog = dialog;
     this.title = dialog.querySelector("h2");
     dialog.querySelector("#player-close").addEventListener("click", () => dialog.close());
@@ -82,6 +83,7 @@ export class Player {
     video.src = clip.video;
     video.poster = clip.thumbnail;
     video.addEventListener("loadedmetadata", () => { video.currentTime = clip.start; }, { once: true });
+    this.onOpen(clip);
     this.dialog.showModal();
     video.play().catch(() => {});
   }

@@ -21,7 +21,7 @@ public sealed record TeachingFold(IReadOnlyList<int> Train, IReadOnlyList<int> H
 public static class TeachingSplit
 {
     /// <summary>Fewer clips than this teach nothing that could be measured.</summary>
-    public const int LeastClips = 10;
+    public const int LeastClips = 10;   // as the page says before anything is trained
 
     /// <summary>The fewest videos that they may come from.</summary>
     public const int LeastVideos = 5;

@@ -16,12 +16,12 @@ public static class TeachingRecipe
     private const int UsualBatch = 16;
     private const int LargeBatch = 32;
     private const int FewestSteps = 100;
-    private const int MostSteps = 1000;
-    private const int Passes = 40;
-    private const int ClipsForValidation = 150;
+    private const int MostSteps = 1200;
+    private const int Passes = 60;
+    private const int ClipsForValidation = 500;   // a tenth of fewer says too little: it stopped runs that were to get better
     private const double ShareOfValidation = 0.1;
     private const int Evaluations = 10;
-    private const int Patience = 3;
+    private const int Patience = 5;
     private static readonly JsonSerializerOptions Lines = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The run's config.</summary>

@@ -18,7 +18,7 @@ public sealed class BatchSampler
     /// <summary>A sampler over all pairs.</summary>
     /// <param name="pairs">Every video with each of its captions.</param>
     /// <param name="batchSize">Pairs in a batch; 0 for 16, or for all that a small dataset has.</param>
-    /// <param name="distinct">Whether a video or a caption may stand in a batch but once.</param>
+    /// <param name="distinct">Whether a caption, a clip, or clips of one video that overlap, may stand in a batch but once.</param>
     /// <param name="seed">The run's seed.</param>
     /// <exception cref="UsageException">The batch cannot be filled.</exception>
     public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed)
@@ -68,7 +68,7 @@ public sealed class BatchSampler
 
             void Place(TrainingPair pair)
             {
-                if (videos.Contains(pair.Sample.Id) || captions.Contains(pair.Caption)) waiting.Enqueue(pair);
+                if (videos.Contains(pair.Sample.Id) || captions.Contains(pair.Caption) || batch.Any(other => Overlap(other.Sample, pair.Sample))) waiting.Enqueue(pair);
                 else
                 {
                     videos.Add(pair.Sample.Id);
@@ -78,4 +78,8 @@ public sealed class BatchSampler
             }
         }
     }
+
+    // What both show would be a wrong answer to itself.
+    private static bool Overlap(Sample a, Sample b) => a.VideoPath == b.VideoPath && a.Pictures is null && b.Pictures is null
+        && (a.Start ?? 0) < (b.End ?? double.PositiveInfinity) && (b.Start ?? 0) < (a.End ?? double.PositiveInfinity);
 }
