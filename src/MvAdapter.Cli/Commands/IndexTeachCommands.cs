@@ -28,10 +28,8 @@ internal static class IndexTeachCommands
         var precision = new Option<string?>("--precision") { Description = "fp32, or bf16 for products in bfloat16 (by default what is faster here)" };
         precision.AcceptOnlyFromAmong("fp32", "bf16");
         command.Add(precision);
-        command.Runs((parsed, cancellation) =>
+        command.Runs((parsed, cancellation) => EndingWithParent(cancellation, ending =>
         {
-            using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            ParentPipe.EndWithParent(orphaned);
             using var store = location.Open(parsed, StoreAccess.Read);
             var collection = Choose(store, parsed.GetValue(number));
             var folder = new TeachingFolder(parsed.GetValue(output)!);
@@ -39,7 +37,7 @@ internal static class IndexTeachCommands
             using var bar = Terminal.Begin("steps", 0);
             var run = new TeachingRun(store, collection, folder, source => machine.Apply(parsed, source), parsed.GetValue(precision)
                 ?? (machine.DeviceName(parsed) != "cpu" || MachineReport.HasBFloat16Units ? "bf16" : "fp32"), bar);
-            var report = run.Run(parsed.GetValue(seed), orphaned.Token);
+            var report = run.Run(parsed.GetValue(seed), ending);
             bar.Clear();
             if (parsed.GetValue(json)) Console.WriteLine(File.ReadAllText(folder.Report));
             else
@@ -49,7 +47,7 @@ internal static class IndexTeachCommands
                     : $"{TextForMessage.Quote(folder.Adapter)} is not better beyond the interval: keep the model that you have, and caption more");
             }
             return ExitCode.Success;
-        });
+        }));
         return command;
     }
 
@@ -68,10 +66,8 @@ internal static class IndexTeachCommands
         var force = new Option<bool>("--force") { Description = "Even if the adapter is not better beyond the interval" };
         command.Add(force);
         var machine = new MachineOptions(command);
-        command.Runs((parsed, cancellation) =>
+        command.Runs((parsed, cancellation) => EndingWithParent(cancellation, ending =>
         {
-            using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            ParentPipe.EndWithParent(orphaned);
             var folder = new TeachingFolder(parsed.GetValue(run)!);
             if (folder.ReadSnapshot() is not { } snapshot) throw new InvalidFileException(folder.Path, "holds no run of index train");
             if (!File.Exists(folder.Report)) throw new InvalidFileException(folder.Path, "the run is not finished; go on with it by \"index train\"");
@@ -80,12 +76,12 @@ internal static class IndexTeachCommands
             using var store = location.Open(parsed, StoreAccess.Write);
             var old = Choose(store, snapshot.Collection);
             using var bar = Terminal.Begin("videos", 0);
-            var next = Succession.Build(store, old, folder.Adapter, source => machine.Apply(parsed, source), bar, orphaned.Token);
+            var next = Succession.Build(store, old, folder.Adapter, source => machine.Apply(parsed, source), bar, ending);
             bar.Clear();
             var info = store.Info(next);
             Console.WriteLine($"{TextForMessage.Quote(store.Name)}: collection {next.Id} ({info.Clips} clips of {info.Videos} videos) has taken the place of {old.Id}; \"index drop {old.Id}\" removes that one");
             return ExitCode.Success;
-        });
+        }));
         return command;
     }
 
@@ -114,6 +110,21 @@ internal static class IndexTeachCommands
             return ExitCode.Success;
         });
         return command;
+    }
+
+    // Started by a server, it ends with that, or when that says so, and can be gone on with.
+    private static int EndingWithParent(CancellationToken cancellation, Func<CancellationToken, int> work)
+    {
+        using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        ParentPipe.EndWithParent(orphaned);
+        try
+        {
+            return work(orphaned.Token);
+        }
+        catch (OperationCanceledException) when (orphaned.IsCancellationRequested)
+        {
+            return ExitCode.Interrupted;
+        }
     }
 
     private static Option<long?> CollectionOption() => new("--collection") { Description = "The collection's number, where the index has several (see index collections)", HelpName = "N" };

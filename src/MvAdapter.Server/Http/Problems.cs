@@ -67,6 +67,7 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
     private static string Sentence(int status, HttpContext context) => status switch
     {
         StatusCodes.Status415UnsupportedMediaType when !SendsVideo(context) => SendJson,
+        StatusCodes.Status413PayloadTooLarge => "the body is too large",
         StatusCodes.Status404NotFound => "there is nothing at this address; /openapi/v1.json lists what there is",
         StatusCodes.Status400BadRequest => "the request is addressed to another host, or cannot be read",
         StatusCodes.Status415UnsupportedMediaType =>

@@ -269,7 +269,7 @@ export class Teach {
   running(job) {
     const share = job?.total ? job.step / job.total : null;
     const stage = { train: "Training", measure: "Measuring", encode: "Encoding all clips again" }[job?.stage] ?? "Starting";
-    const part = job?.parts > 1 ? `, part ${job.part} of ${job.parts}` : "";
+    const part = job?.parts > 1 ? (job.part > job.parts ? " on all of them" : `, part ${job.part} of ${job.parts}`) : "";
     const bar = element("progress", share === null ? {} : { max: 1, value: share });
     bar.setAttribute("aria-label", stage);
     return element("div", {}, element("p", { textContent: `${stage}${part}${share === null ? "" : `: ${job.step} of ${job.total}`}` }), bar,
