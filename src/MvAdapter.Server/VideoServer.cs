@@ -149,6 +149,7 @@ public sealed class VideoServer : IDisposable
         // Without keys a page of another site must not reach the API under a name of its own that leads here.
         if (keys is null) built.UseHostFiltering();
         built.UseRouting();
+        built.Use(WriteGuard.Admit);
         var tickets = keys is null ? null : new MediaTickets();
         if (keys is not null) built.UseMiddleware<KeyGuard>(keys, tickets!);
         built.UseMiddleware<WriteGuard>();

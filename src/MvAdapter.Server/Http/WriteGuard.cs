@@ -27,12 +27,20 @@ internal sealed class WriteGuard(RequestDelegate next) : IDisposable
             if (IsForeign(context.Request)) throw new ForbiddenException("another site may not write here");
             using var lease = await limiter.AcquireAsync(context, 1, context.RequestAborted).ConfigureAwait(false);
             if (!lease.IsAcquired) throw new OverloadException($"more than {EachMinute} changes a minute: try again in a moment");
-            if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestBody;
         }
         await next(context).ConfigureAwait(false);
     }
 
     public void Dispose() => limiter.Dispose();
+
+    /// <summary>Lets what is written come in, before anybody refuses it: who sends a body is answered only when that has been read.</summary>
+    public static Task Admit(HttpContext context, RequestDelegate next)
+    {
+        // By its address: of another content type it has no endpoint.
+        if (context.Request.Path.StartsWithSegments("/api") && context.Request.Path != "/api/search" && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = LargestBody;
+        return next(context);
+    }
 
     // Browsers say where a request comes from, in one header or the other; programs say neither.
     private static bool IsForeign(HttpRequest request) =>

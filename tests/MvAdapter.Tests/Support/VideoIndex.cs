@@ -63,7 +63,7 @@ internal sealed class RunningServer : IDisposable
 
     public RunningServer(string index, ServerOptions? options = null)
     {
-        store = ClipStore.Open(index);
+        store = ClipStore.Open(index, options is { Writable: true } ? StoreAccess.Write : StoreAccess.Read);
         server = new VideoServer(store, (options ?? new ServerOptions()) with { Port = 0, Address = IPAddress.Loopback });
         var ready = new TaskCompletionSource();
         thread = new Thread(() =>
