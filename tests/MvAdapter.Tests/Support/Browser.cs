@@ -84,12 +84,13 @@ internal sealed class Browser : IAsyncDisposable
     public Task Type(string text) => Call("Input.insertText", new { text });
 
     /// <summary>Presses a key: a character, or a name such as Enter.</summary>
-    public async Task Press(string key)
+    public async Task Press(string key, bool control = false)
     {
+        var modifiers = control ? 2 : 0;
         var code = key switch { "Enter" => 13, "Escape" => 27, "Tab" => 9, "ArrowLeft" => 37, "ArrowUp" => 38, "ArrowRight" => 39, "ArrowDown" => 40, _ => key[0] };
-        var text = key switch { "Enter" => "\r", { Length: 1 } => key, _ => "" };
-        await Call("Input.dispatchKeyEvent", new { type = text.Length == 0 ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text });
-        await Call("Input.dispatchKeyEvent", new { type = "keyUp", key, windowsVirtualKeyCode = code });
+        var text = key switch { "Enter" => "\r", { Length: 1 } when !control => key, _ => "" };
+        await Call("Input.dispatchKeyEvent", new { type = text.Length == 0 ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text, modifiers });
+        await Call("Input.dispatchKeyEvent", new { type = "keyUp", key, windowsVirtualKeyCode = code, modifiers });
     }
 
     /// <summary>Points at an element.</summary>
