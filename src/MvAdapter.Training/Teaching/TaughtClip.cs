@@ -15,7 +15,7 @@ public sealed record TeachingFold(IReadOnlyList<int> Train, IReadOnlyList<int> H
 
 /// <summary>
 /// Divides clips into those that are learnt from and those that are measured by, video by video: no video is in both. A tenth of the
-/// clips is held out, at least <see cref="LeastHeld"/>; where that would be more than a third of them, the videos are divided into parts
+/// clips is held out, at least <see cref="LeastHeld"/>; where that would be more than a seventh of them, the videos are divided into parts
 /// and each part is measured by a model that has learnt from the others (cross-validation).
 /// </summary>
 public static class TeachingSplit
@@ -30,7 +30,7 @@ public static class TeachingSplit
     public const int LeastHeld = 20;
 
     private const double ShareHeld = 0.1;
-    private const double MostHeld = 1.0 / 3;
+    private const double MostHeld = 0.15;
     private const int Parts = 5;
     private const ulong Stream = 0x5445414348; // "TEACH"
 

@@ -13,7 +13,7 @@ namespace MvAdapter.Tests.Server;
 public sealed class TeachPageTests : IDisposable
 {
     private const int Videos = 100;
-    private const int Captioned = 60;
+    private const int Captioned = 50;
     private static readonly string[] Sampling = ["--frames", "8", "--sampling", "symmetric", "--fps", "all", "--words", "24"];
     private readonly string clip = Path.Combine(Fixtures.Repository, "assets", "moving-shapes-clip");
     private readonly TemporaryFolder folder = new();
@@ -37,7 +37,7 @@ public sealed class TeachPageTests : IDisposable
             var url = (await server.StandardOutput.ReadLineAsync())!.Split(' ')[^4];
             await browser.Show(1280, 900);
             await browser.Go(url);
-            await browser.Until("!document.getElementById('to-teach').hidden");
+            await browser.Until("document.getElementById('to-teach')?.hidden === false");
             await browser.Value("document.getElementById('to-teach').click()");
             for (var i = 0; i < Captioned; i++)
             {
