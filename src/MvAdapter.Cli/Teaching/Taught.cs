@@ -1,6 +1,5 @@
 using MvAdapter.Search;
 using MvAdapter.Teaching;
-using MvAdapter.Video;
 
 namespace MvAdapter.Cli;
 
@@ -32,11 +31,12 @@ internal sealed record Taught(IReadOnlyList<TaughtClip> Clips, int Gone)
     public static string? PathOf(ClipStore store, IReadOnlyList<ClipCollection> collections, ClipAnnotation annotation) =>
         collections.SelectMany(collection => store.FindByHash(collection, annotation.Hash)).Select(video => video.Entry.Path).FirstOrDefault(VideoFiles.Exists);
 
-    /// <summary>Clips that nobody said anything of, to be candidates beside the held-out ones.</summary>
-    public IReadOnlyList<VideoClip> Others(ClipStore store, ClipCollection collection, int seed)
+    /// <summary>Clips of the library, to be candidates beside the held-out ones; as a search has it, those that are learnt from are among them.</summary>
+    public static IReadOnlyList<TaughtClip> Others(ClipStore store, ClipCollection collection, int seed)
     {
-        var taught = Clips.Select(clip => clip.Video).ToHashSet(StringComparer.Ordinal);
-        return [.. store.Sample(collection, OthersLookedAt, seed).Where(clip => !taught.Contains(clip.Hash) && VideoFiles.Exists(clip.Clip.Path)).Take(MostOthers)
-            .Select(clip => new VideoClip(clip.Clip.Path, clip.Clip.Span.Start, clip.Clip.Span.End))];
+        var hashes = new HashSet<string>(StringComparer.Ordinal);
+        // One of a video: its neighbours are as good an answer as the clip itself.
+        return [.. store.Sample(collection, OthersLookedAt, seed).Where(clip => VideoFiles.Exists(clip.Clip.Path) && hashes.Add(clip.Hash)).Take(MostOthers)
+            .Select(clip => new TaughtClip(clip.Hash, clip.Clip.Path, clip.Clip.Span.Start, clip.Clip.Span.End, []))];
     }
 }

@@ -83,14 +83,15 @@ internal sealed class TeachingRun
         if (taught.Gone > 0) Terminal.Warn($"{taught.Gone} captions and marks are of videos that have changed or are gone, and are left out");
         var identity = collection.Model.Identity;
         return new TeachingSnapshot(collection.Id, identity.Backbone, identity.Adapter, seed, taught.Clips,
-            [.. taught.Others(store, collection, (int)seed).Select(clip => new TaughtClip("", clip.Path, clip.Start ?? 0, clip.End ?? 0, []))]);
+            Taught.Others(store, collection, (int)seed));
     }
 
     private List<HeldQuery> Measure(TeachingSnapshot snapshot, TeachingFold fold, int part, CancellationToken cancellation)
     {
         var run = Train(snapshot, [.. fold.Train.Select(i => snapshot.Clips[i])], part, cancellation);
         TaughtClip[] held = [.. fold.Held.Select(i => snapshot.Clips[i])];
-        VideoClip[] others = [.. snapshot.Others.Select(TeachingFolder.Clip)];
+        var unseen = held.Select(clip => clip.Video).ToHashSet(StringComparer.Ordinal);
+        VideoClip[] others = [.. snapshot.Others.Where(clip => !unseen.Contains(clip.Video)).Select(TeachingFolder.Clip)];
         var source = collection.Model.ToSource();
         var before = Ranks("before", source);
         var after = Ranks("after", source with { Adapter = Result(run), AdapterConfig = null });

@@ -281,7 +281,7 @@ export class Teach {
       ...[figure.before, figure.after].map(value => element("td", { textContent: value.toFixed(1) + unit })),
       element("td", { textContent: `${figure.least.toFixed(1)} to ${figure.most.toFixed(1)}`.replaceAll("-", "\u2212") }));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...["", "before", "after", "change, 95 %"].map(text => element("th", { scope: "col", textContent: text })))),
-      element("tbody", {}, row("R@1", report.r1, " %"), row("R@5", report.r5, " %"), row("R@10", report.r10, " %"), row("median rank", report.median_rank)));
+      element("tbody", {}, row("R@1", report.r1, " %"), row("R@5", report.r5, " %"), row("R@10", report.r10, " %"), row("median rank", report.median_rank), row("typical rank", report.typical_rank)));
     const moved = report.queries.filter(query => query.before !== query.after).slice(0, 5);
     const verdict = report.is_better ? "Better, beyond what chance explains." : "Not better beyond what chance explains: the old model stays. Caption more.";
     return [
