@@ -169,6 +169,13 @@ public abstract class ClipStore : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>The clips of a video in the order of time, with their vectors.</summary>
+    public IReadOnlyList<SampledClip> ClipsWithVectors(ClipCollection collection, IndexedVideo video)
+    {
+        long[] ids = [.. Clips(collection, video).Select(clip => clip.Id)];
+        return [.. Clips(collection, ids).OrderBy(clip => clip.Clip.Span.Start).ThenBy(clip => clip.Clip.Id)];
+    }
+
     /// <summary>The numbers of all clips, ascending.</summary>
     protected abstract long[] ClipIds(ClipCollection collection);
 

@@ -28,9 +28,13 @@ public sealed class Searcher
     /// <summary>Whether a video gives its best clip alone, so that its neighbours do not take the places of other videos.</summary>
     public bool OnePerVideo { get; init; }
 
-    /// <summary>The clips that fit some words best.</summary>
-    public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
-        Search(encoder.EncodeTexts([words], cancellation), count, filter, cancellation);
+    /// <summary>The clips that fit some words best; what follows a minus is not to be seen (<see cref="QueryMix"/>).</summary>
+    public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    {
+        var query = QueryMix.Parse(words);
+        var rows = encoder.EncodeTexts([query.Words, .. query.Without], cancellation).Chunk(encoder.Width).ToList();
+        return Search(query.Without.Count == 0 ? rows[0] : QueryMix.Compose(rows[0], [], rows[1..]), count, filter, cancellation);
+    }
 
     /// <summary>The clips most like a video, or a part of one, that need not be in the collection.</summary>
     /// <exception cref="VideoException">It cannot be decoded.</exception>

@@ -9,7 +9,8 @@ namespace MvAdapter.Server;
 /// <param name="Count">The most.</param>
 /// <param name="Filter">Of which videos.</param>
 /// <param name="AllClips">Several of a video too, not each one's best alone.</param>
-internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips);
+/// <param name="Offset">How many of the best are left out of them.</param>
+internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips, int Offset = 0);
 
 /// <summary>
 /// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
@@ -30,9 +31,26 @@ internal sealed class ClipSearch
         metrics.Gauge("mvadapter.queue_length", "Queries that wait for the model.", () => encoding.Length);
     }
 
-    /// <summary>The clips that fit some words best.</summary>
-    public Task<IReadOnlyList<ClipMatch>> ByText(SearchScope scope, string words, CancellationToken cancellation) =>
-        ByQuestion(scope, new Question(scope.Collection, Words: words), cancellation);
+    /// <summary>The clips that fit words and examples best; the examples are not among them.</summary>
+    public async Task<IReadOnlyList<ClipMatch>> ByMix(SearchScope scope, QueryMix mix, IReadOnlyDictionary<long, ReadOnlyMemory<float>> examples, CancellationToken cancellation)
+    {
+        var query = await Encode(scope.Collection, mix, [.. examples.Values], cancellation).ConfigureAwait(false);
+        using (ServerMetrics.Traces.StartActivity("find"))
+        {
+            var found = await finding.Ask((scope with { Count = Math.Min(scope.Count + examples.Count, ClipStore.MostResults) }, query), cancellation).ConfigureAwait(false);
+            return [.. found.Where(match => !examples.ContainsKey(match.Clip.Id)).Take(scope.Count)];
+        }
+    }
+
+    /// <summary>The vector of words and examples together.</summary>
+    public async Task<float[]> Encode(CollectionModelState collection, QueryMix mix, IReadOnlyList<ReadOnlyMemory<float>> examples, CancellationToken cancellation)
+    {
+        using var trace = ServerMetrics.Traces.StartActivity("encode");
+        string[] texts = [.. mix.Words.Length > 0 ? [mix.Words] : Array.Empty<string>(), .. mix.Without];
+        var vectors = await Task.WhenAll(texts.Select(text => Encode(collection, text, cancellation))).ConfigureAwait(false);
+        if (vectors.Length == 1 && mix.Words.Length > 0 && examples.Count == 0) return vectors[0];
+        return mix.Words.Length > 0 ? QueryMix.Compose(vectors[0], examples, vectors[1..]) : QueryMix.Compose(null, examples, vectors);
+    }
 
     /// <summary>The clips most like a video that was read.</summary>
     public Task<IReadOnlyList<ClipMatch>> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation) =>

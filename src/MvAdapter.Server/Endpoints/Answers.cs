@@ -26,6 +26,14 @@ internal sealed record FoundClip(
 /// <param name="Results">The clips.</param>
 internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Results);
 
+/// <summary>A clip of a video, and how well it fits.</summary>
+internal sealed record TimelineClip(long Clip, double Start, double End, float Score);
+
+/// <summary>Where in a video something fits.</summary>
+/// <param name="Seconds">What the video lasts.</param>
+/// <param name="Clips">Its clips in the order of time.</param>
+internal sealed record TimelineAnswer(double Seconds, IReadOnlyList<TimelineClip> Clips);
+
 /// <summary>A collection: the clips of one task's model.</summary>
 /// <param name="Id">Its number.</param>
 /// <param name="Name">What to call it.</param>

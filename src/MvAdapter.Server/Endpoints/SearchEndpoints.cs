@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Numerics.Tensors;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -11,8 +12,12 @@ namespace MvAdapter.Server;
 internal sealed class SearchEndpoints(ClipStore store, Collections collections, ClipSearch search, Uploads uploads, ClipAddresses addresses,
     ServerOptions options)
 {
+    private const int MostExamples = 50;
+
     public void Map(IEndpointRouteBuilder routes)
     {
+        routes.MapGet("/api/collections/{collection:long}/clips/{clip:long}/timeline", Timeline)
+            .WithSummary("How well each clip of a clip's video fits a query, in the order of time").Describe("Search");
         routes.MapGet("/api/search", ByText).WithSummary("Finds clips by words").Describe("Search");
         routes.MapPost("/api/search", ByVideo).WithSummary("Finds clips like a video, whose bytes are the request's body")
             .Accepts<Stream>("application/octet-stream", "video/*")
@@ -25,10 +30,35 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     private async Task<SearchAnswer> ByText([FromQuery(Name = "q"), Description("What to look for")] string? words,
         [AsParameters] SearchParameters parameters, CancellationToken aborted)
     {
-        var text = FilterParameters.CheckWords(words);
         var scope = parameters.In(collections.Choose(parameters.Collection));
+        var (mix, examples) = Read(scope.Collection, words, parameters.Like);
         using var limit = Limit(aborted);
-        return Answer(scope, await search.ByText(scope, text, limit.Token).ConfigureAwait(false));
+        return Answer(scope, await search.ByMix(scope, mix, examples, limit.Token).ConfigureAwait(false));
+    }
+
+    private async Task<TimelineAnswer> Timeline(long collection, long clip, [FromQuery(Name = "q"), Description("What to look for")] string? words,
+        [FromQuery(Name = "like"), Description("Clips that are examples of it, with commas between")] string? like, CancellationToken aborted)
+    {
+        var state = collections.Choose(collection);
+        var (mix, examples) = Read(state, words, like);
+        var (found, _) = store.FindClip(state.Collection, clip) ?? throw new NotFoundException($"there is no clip {clip} in collection {collection}");
+        var video = store.FindVideo(state.Collection, found.Path) ?? throw new NotFoundException($"there is no clip {clip} in collection {collection} any more");
+        using var limit = Limit(aborted);
+        var query = await search.Encode(state, mix, [.. examples.Values], limit.Token).ConfigureAwait(false);
+        return new TimelineAnswer(video.Entry.Duration, [.. store.ClipsWithVectors(state.Collection, video)
+            .Select(other => new TimelineClip(other.Clip.Id, other.Clip.Span.Start, other.Clip.Span.End, TensorPrimitives.Dot(query, other.Vector.Span)))]);
+    }
+
+    private (QueryMix Mix, Dictionary<long, ReadOnlyMemory<float>> Examples) Read(CollectionModelState state, string? words, string? like)
+    {
+        var examples = new Dictionary<long, ReadOnlyMemory<float>>();
+        foreach (var id in FilterParameters.Numbers(like))
+        {
+            if (examples.Count == MostExamples) throw new UsageException($"like takes at most {MostExamples} clips");
+            var (_, vector) = store.FindClip(state.Collection, id) ?? throw new NotFoundException($"there is no clip {id} in collection {state.Collection.Id}");
+            examples[id] = vector[0];
+        }
+        return (QueryMix.Parse(examples.Count > 0 && string.IsNullOrWhiteSpace(words) ? "" : FilterParameters.CheckWords(words), examples.Count > 0), examples);
     }
 
     private async Task<SearchAnswer> ByVideo(HttpContext context, [AsParameters] SearchParameters parameters)
@@ -61,6 +91,6 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     private SearchAnswer Answer(SearchScope scope, IReadOnlyList<ClipMatch> found)
     {
         var id = scope.Collection.Collection.Id;
-        return new SearchAnswer(id, [.. found.Select(match => addresses.Describe(id, match))]);
+        return new SearchAnswer(id, [.. found.Skip(scope.Offset).Select(match => addresses.Describe(id, match))]);
     }
 }

@@ -10,9 +10,13 @@ internal record FilterParameters
     private const int MostResults = 100;
     private const int UsualResults = 24;
     private const int LongestText = 1000;
+    private const int MostOffset = ClipStore.MostResults - MostResults;
 
     [FromQuery(Name = "k"), Description("Most results, 1 to 100 (by default 24)")]
     public int? Count { get; init; }
+
+    [FromQuery(Name = "offset"), Description("How many of the best to leave out, 0 to 9900: the next page")]
+    public int? Offset { get; init; }
 
     [FromQuery(Name = "folder"), Description("Only videos below this folder")]
     public string? Folder { get; init; }
@@ -39,10 +43,11 @@ internal record FilterParameters
     public SearchScope In(CollectionModelState collection)
     {
         if (Count is < 1 or > MostResults) throw new UsageException($"k must be from 1 to {MostResults}");
+        if (Offset is < 0 or > MostOffset) throw new UsageException($"offset must be from 0 to {MostOffset}");
         if (Folder is not null && (Folder.Length is 0 or > LongestText || !Path.IsPathRooted(Folder) || Folder.Contains('\0')))
             throw new UsageException("folder must be an absolute path");
         if (Tag is { Length: > LongestText }) throw new UsageException($"tag may have at most {LongestText} characters");
-        return new SearchScope(collection, Count ?? UsualResults, new ClipFilter
+        return new SearchScope(collection, (Count ?? UsualResults) + (Offset ?? 0), new ClipFilter
         {
             Folder = Folder,
             MinSeconds = MinSeconds,
@@ -50,8 +55,12 @@ internal record FilterParameters
             After = ClipFilter.ParseTime(After),
             Before = ClipFilter.ParseTime(Before),
             Tag = Tag,
-        }, AllClips ?? false);
+        }, AllClips ?? false, Offset ?? 0);
     }
+
+    /// <summary>Numbers with commas between; none where there is nothing.</summary>
+    public static HashSet<long> Numbers(string? text) => [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(static part =>
+        long.TryParse(part, System.Globalization.CultureInfo.InvariantCulture, out var number) ? number : throw new UsageException("clips are numbers with commas between"))];
 
     /// <summary>Refuses a query that is empty or too long.</summary>
     public static string CheckWords(string? words) =>
@@ -63,6 +72,9 @@ internal record FilterParameters
 /// <summary>What a search may say besides the query.</summary>
 internal sealed record SearchParameters : FilterParameters
 {
+    [FromQuery(Name = "like"), Description("Clips of the collection that are examples of what is looked for, with commas between")]
+    public string? Like { get; init; }
+
     [FromQuery(Name = "collection"), Description("The collection's number; needed where there are several")]
     public long? Collection { get; init; }
 }

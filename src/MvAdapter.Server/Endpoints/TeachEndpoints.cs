@@ -46,7 +46,7 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
     {
         if (count is < 1 or > MostAtOnce) throw new UsageException($"count must be from 1 to {MostAtOnce}");
         var state = collections.Choose(collection);
-        var passed = Numbers(skip);
+        var passed = FilterParameters.Numbers(skip);
         var all = store.Annotations.All().Where(annotation => annotation.IsPair).ToList();
         var known = all.Select(annotation => annotation.Clip).ToHashSet();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(aborted);
@@ -67,9 +67,9 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
     private Dictionary<string, AnnotationAnswer> Marks(long collection, [FromQuery(Name = "q"), Description("The query")] string? words,
         [FromQuery(Name = "clips"), Description("The clips' numbers, with commas between")] string? clips)
     {
-        var text = ClipAnnotation.Clean(FilterParameters.CheckWords(words));
+        var text = ClipAnnotation.Clean(QueryMix.Parse(FilterParameters.CheckWords(words)).Words);
         var found = new Dictionary<string, AnnotationAnswer>(StringComparer.Ordinal);
-        foreach (var clip in Numbers(clips).Take(MostAtOnce))
+        foreach (var clip in FilterParameters.Numbers(clips).Take(MostAtOnce))
         {
             if (TryFind(collection, clip) is not var (span, video)) continue;
             if (store.Annotations.Of(video.Hash).LastOrDefault(annotation => annotation.Kind != AnnotationKind.Caption && annotation.Span == span && annotation.Text == text) is { } mark)
@@ -83,7 +83,9 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
         RefuseReadOnly();
         if (!Enum.TryParse<AnnotationKind>(request.Kind, ignoreCase: true, out var kind) || !Enum.IsDefined(kind)) throw new UsageException("kind must be caption, right or wrong");
         var (span, video) = Find(collection, clip);
-        return AnnotationAnswer.Of(store.Annotations.Add(new ClipAnnotation(request.Token ?? ClipAnnotation.NewToken(), kind, video.Hash, video.Path, span, request.Text ?? "")
+        // Of a query only what is to be seen says something of a clip.
+        var text = kind == AnnotationKind.Caption || string.IsNullOrWhiteSpace(request.Text) ? request.Text ?? "" : QueryMix.Parse(request.Text).Words;
+        return AnnotationAnswer.Of(store.Annotations.Add(new ClipAnnotation(request.Token ?? ClipAnnotation.NewToken(), kind, video.Hash, video.Path, span, text)
         {
             Who = KeyGuard.Holder(context)?.Name ?? "",
         }));
@@ -133,7 +135,4 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
         var owner = collections.Choose(collection).Collection;
         return store.FindClip(owner, clip) is { } found && store.FindVideo(owner, found.Clip.Path) is { } video ? (found.Clip.Span, video.Entry) : null;
     }
-
-    private static HashSet<long> Numbers(string? text) =>
-        [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(part => long.TryParse(part, System.Globalization.CultureInfo.InvariantCulture, out var number) ? number : throw new UsageException("clips are numbers with commas between"))];
 }

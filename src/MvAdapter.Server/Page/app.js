@@ -5,10 +5,15 @@ import { Captions, Marks, Teach } from "/teach.js";
 const $ = id => document.getElementById(id);
 const [form, words, tasks, status, results, notice] = ["search", "words", "collection", "status", "results", "notice"].map($);
 const number = new Intl.NumberFormat("en");
+const pageSize = 24;
 const title = document.title;
 let index = null;
 let running = new AbortController();
 let teachable = false;
+let next = null;   // asks for the page after the one shown
+const filterNames = ["folder", "tag", "after", "before", "min_seconds", "max_seconds"];
+const askedName = "mvadapter-asked";
+const mostAsked = 50;
 
 /** Asks the server; another search ends it. */
 const ask = (address, options = {}) => askServer(address, { ...options, signal: running.signal });
@@ -17,11 +22,14 @@ const ask = (address, options = {}) => askServer(address, { ...options, signal: 
 
 function query() {
   const parameters = new URLSearchParams(location.search);
-  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection"), all: parameters.has("all"), teach: parameters.has("teach") };
+  return { q: parameters.get("q") ?? "", like: parameters.get("like"), collection: parameters.get("collection"), all: parameters.has("all"), teach: parameters.has("teach"), byTime: parameters.has("time"),
+    examples: parameters.get("examples")?.split(",").filter(Boolean) ?? [], filters: Object.fromEntries(filterNames.map(name => [name, parameters.get(name)]).filter(([, value]) => value)) };
 }
 
 function go(next) {
-  const parameters = new URLSearchParams();
+  const parameters = new URLSearchParams(next.filters ?? query().filters);
+  if (next.examples?.length) parameters.set("examples", next.examples.join(","));
+  if (next.byTime) parameters.set("time", "");
   if (next.q) parameters.set("q", next.q);
   if (next.like) parameters.set("like", next.like);
   if (next.all) parameters.set("all", "");
@@ -33,18 +41,23 @@ function go(next) {
 }
 
 async function show() {
-  const { q, like, collection, all, teach } = query();
+  const { q, like, collection, all, teach, examples, filters } = query();
   if (collection && index.collections.some(known => String(known.id) === collection)) tasks.value = collection;
   words.value = q;
   document.title = q ? `${q} – ${title}` : title;
-  const limit = new URLSearchParams({ collection: tasks.value, ...all && { all_clips: "true" } });
+  const limit = new URLSearchParams({ collection: tasks.value, ...all && { all_clips: "true" }, ...filters });
+  for (const name of filterNames) $("filters").elements[name].value = filters[name] ?? "";
+  if (Object.keys(filters).length) showFilters(true);
   $("to-teach").setAttribute("aria-pressed", String(teach && teachable));
   if (teach && teachable && searchable()) return showTeaching();
   teaching.close();
   if (!searchable()) empty();
   else if (like) await search("Clips like the one you chose", `/api/collections/${encodeURIComponent(tasks.value)}/clips/${encodeURIComponent(like)}/similar?${limit}`);
-  else if (q) await search(`“${q}”`, `/api/search?${new URLSearchParams({ q })}&${limit}`);
-  else welcome();
+  else if (q || examples.length) {
+    remember(q);
+    const what = [q && `“${q}”`, examples.length && (examples.length === 1 ? "one example" : `${examples.length} examples`)].filter(Boolean).join(" and ");
+    await search(what, `/api/search?${new URLSearchParams({ q, ...examples.length && { like: examples.join(",") } })}&${limit}`);
+  } else welcome();
 }
 
 async function searchByVideo(file) {
@@ -55,7 +68,22 @@ async function searchByVideo(file) {
 
 // ---- searching ----
 
+function showFilters(shown) {
+  $("filters").hidden = !shown;
+  $("to-filter").setAttribute("aria-expanded", String(shown));
+}
+
+/** Keeps what was asked in this browser, the last first. */
+function remember(q) {
+  const asked = JSON.parse(localStorage.getItem(askedName) ?? "[]").filter(known => known !== q);
+  if (q) asked.unshift(q);
+  localStorage.setItem(askedName, JSON.stringify(asked.slice(0, mostAsked)));
+  $("asked").replaceChildren(...asked.map(value => element("option", { value })));
+}
+
 async function search(what, address, options) {
+  next = null;
+  $("more").hidden = true;
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -66,15 +94,19 @@ async function search(what, address, options) {
     const begun = performance.now();
     const { results: found } = await ask(address, options);
     const seconds = (performance.now() - begun) / 1000;
-    const cards = found.map(card);
-    results.replaceChildren(...cards);
     const { all, ...asked } = query();
+    const sorted = asked.byTime ? found.toSorted((a, b) => a.path.localeCompare(b.path) || a.start - b.start) : found;
+    const cards = sorted.map(card);
+    results.replaceChildren(...cards);
+    if (!options && found.length === pageSize) offerMore(address, pageSize);
     if (teachable && asked.q && !options) marks.show(tasks.value, asked.q, cards);
     status.textContent = found.length ? `${what}: ${found.length} clips in ${seconds.toFixed(2)} s` : "";
     if (found.length && !options) {
       const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
       other.addEventListener("click", () => go({ ...asked, all: !all }));
-      status.append(" ", other);
+      const order = element("button", { type: "button", className: "similar toggle", textContent: asked.byTime ? "By score" : "By time" });
+      order.addEventListener("click", () => go({ all, ...asked, byTime: !asked.byTime }));
+      status.append(" ", other, " ", order);
     }
     if (!found.length) tell("Nothing found", "No clip of this collection can be compared with that. Try other words, or another adapter.");
   } catch (error) {
@@ -83,6 +115,27 @@ async function search(what, address, options) {
   } finally {
     if (!signal.aborted) results.removeAttribute("aria-busy");
   }
+}
+
+/** The next page, below the ones that are shown. */
+function offerMore(address, offset) {
+  $("more").hidden = false;
+  next = async () => {
+    $("more").disabled = true;
+    try {
+      const { results: found } = await ask(`${address}&offset=${offset}`);
+      const cards = found.map(card);
+      results.append(...cards);
+      if (teachable && query().q) marks.show(tasks.value, query().q, cards);
+      if (found.length === pageSize) offerMore(address, offset + pageSize);
+      else $("more").hidden = true;
+      cards[0]?.querySelector(".film").focus();
+    } catch (error) {
+      status.textContent = error.message;
+    } finally {
+      $("more").disabled = false;
+    }
+  };
 }
 
 function card(clip) {
@@ -98,12 +151,15 @@ function card(clip) {
   similar.addEventListener("click", () => go({ like: String(clip.clip) }));
   const made = element("li");
   made.dataset.clip = String(clip.clip);
-  const { q } = query();
+  const { q, examples } = query();
+  const example = element("button", { type: "button", className: "similar", textContent: "And like this", title: "Looks for the words and for what is like this clip" });
+  example.setAttribute("aria-label", `And like ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  example.addEventListener("click", () => go({ ...query(), examples: [...examples, String(clip.clip)] }));
   made.append(film,
     element("div", { className: "facts" },
       element("span", { className: "name", textContent: clip.file, title: clip.path }),
       element("span", { className: "score", textContent: clip.score.toFixed(3).replace("-", "\u2212"), title: "Cosine similarity" })),
-    element("div", { className: "facts" }, similar, ...teachable && q ? [marks.buttons(made, tasks.value, q)] : []));
+    element("div", { className: "facts" }, similar, ...q || examples.length ? [example] : [], ...teachable && q ? [marks.buttons(made, tasks.value, q)] : []));
   return made;
 }
 
@@ -170,6 +226,7 @@ const searchable = () => index.collections.some(known => String(known.id) === ta
 // ---- keys, files, beginning ----
 
 const player = new Player($("player"), clip => go({ like: String(clip.clip) }), clip => {
+  showTimeline(clip);
   $("player-captions").hidden = !teachable;
   $("player-message").textContent = "";
   if (teachable) captions.show(tasks.value, String(clip.clip));
@@ -193,6 +250,41 @@ $("player-caption").addEventListener("submit", async event => {
   }
 });
 
+/** Where in a clip's video the query fits: a bar for each of its clips, as high as it scores among them. */
+async function showTimeline(clip) {
+  const strip = $("player-timeline");
+  strip.hidden = true;
+  strip.replaceChildren();
+  const { q, examples } = query();
+  if (!q && !examples.length) return;
+  try {
+    const parameters = new URLSearchParams({ q, ...examples.length && { like: examples.join(",") } });
+    const { clips } = await askServer(`/api/collections/${encodeURIComponent(tasks.value)}/clips/${clip.clip}/timeline?${parameters}`);
+    if (clips.length < 2 || player.clip !== clip) return;
+    const scores = clips.map(other => other.score);
+    const [least, most] = [Math.min(...scores), Math.max(...scores)];
+    strip.replaceChildren(...clips.map(other => {
+      const share = most > least ? (other.score - least) / (most - least) : 1;
+      const bar = element("button", { type: "button", className: "bar", title: `${clock(other.start)}: ${other.score.toFixed(3)}` }, element("span"));
+      bar.firstChild.style.height = `${Math.round(8 + 92 * share)}%`;
+      bar.setAttribute("aria-label", `Go to ${clock(other.start)}, similarity ${other.score.toFixed(3)}`);
+      bar.setAttribute("aria-current", String(other.clip === clip.clip));
+      bar.addEventListener("click", () => player.jump(other.start));
+      return bar;
+    }));
+    strip.hidden = false;
+  } catch {
+    // The film is there all the same.
+  }
+}
+
+$("more").addEventListener("click", () => next?.());
+$("to-filter").addEventListener("click", () => showFilters($("filters").hidden));
+$("filters").addEventListener("submit", event => {
+  event.preventDefault();
+  go({ ...query(), q: words.value.trim(), filters: Object.fromEntries(filterNames.map(name => [name, $("filters").elements[name].value.trim()]).filter(([, value]) => value)) });
+});
+$("filters-clear").addEventListener("click", () => { go({ ...query(), filters: {} }); showFilters(false); });
 form.addEventListener("submit", event => {
   event.preventDefault();
   if (index) go({ q: words.value.trim() });
@@ -201,6 +293,7 @@ tasks.addEventListener("change", () => go(query().teach ? { teach: true } : { q:
 addEventListener("popstate", () => { if (index) show(); });
 
 addEventListener("keydown", event => {
+  if (teaching.isOpen && event.target.closest?.("#teach")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || $("player").open) return;
   const films = [...results.querySelectorAll(".film")];
   const at = films.indexOf(document.activeElement);

@@ -88,6 +88,13 @@ export class Player {
     video.play().catch(() => {});
   }
 
+  /** Goes to a second of the film. */
+  jump(seconds) {
+    const video = this.dialog.querySelector("video");
+    video.currentTime = seconds;
+    video.play().catch(() => {});
+  }
+
   // A fresh element has no listeners of the clip before, and the old one lets go of its connection.
   renew() {
     const old = this.dialog.querySelector("video");

@@ -50,6 +50,53 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
     }
 
     [Fact]
+    public async Task Examples_and_what_is_not_to_be_seen_change_what_is_found()
+    {
+        using var running = index.Serve();
+        var plain = await Get(running, "/api/search?q=a+dog&k=100&all_clips=true&collection=1");
+        var clip = plain.Results[^1];
+        var mixed = await Get(running, $"/api/search?q=a+dog&like={clip.Clip}&k=100&all_clips=true&collection=1");
+        Assert.Equal(plain.Results.Length - 1, mixed.Results.Length);   // the example is not among them
+        var alone = await Get(running, $"/api/search?like={clip.Clip}&k=100&all_clips=true&collection=1");
+        var similar = await Get(running, $"/api/collections/1/clips/{clip.Clip}/similar?k=100&all_clips=true");
+        Assert.Equal(similar.Results.Select(found => found.Clip), alone.Results.Select(found => found.Clip));
+        var without = await Get(running, "/api/search?q=a+dog+-bike&k=100&all_clips=true&collection=1");
+        Assert.Equal(plain.Results.Select(found => found.Clip).Order(), without.Results.Select(found => found.Clip).Order());
+        Assert.NotEqual(plain.Results.Select(found => found.Score), without.Results.Select(found => found.Score));
+        foreach (var (query, status) in new[] { ("q=-rain", 400), ("like=99", 404), ("like=x", 400), ("q=", 400), ("q=x&offset=-1", 400), ("q=x&offset=9901", 400) })
+            Assert.Equal(status, (int)(await running.Client.GetAsync(new Uri($"/api/search?{query}&collection=1", UriKind.Relative))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Pages_follow_each_other()
+    {
+        using var running = index.Serve();
+        var all = await Get(running, "/api/search?q=a+dog&k=100&all_clips=true&collection=1");
+        var pages = new List<long>();
+        for (var offset = 0; ; offset += 3)
+        {
+            var page = await Get(running, $"/api/search?q=a+dog&k=3&offset={offset}&all_clips=true&collection=1");
+            if (page.Results.Length == 0) break;
+            pages.AddRange(page.Results.Select(found => found.Clip));
+        }
+        Assert.Equal(all.Results.Select(found => found.Clip), pages);
+    }
+
+    [Fact]
+    public async Task A_timeline_scores_the_clips_of_the_video_as_a_search_does()
+    {
+        using var running = index.Serve();
+        var all = await Get(running, "/api/search?q=a+dog&k=100&all_clips=true&collection=1");
+        var one = all.Results.First(found => found.File == "testsrc.mp4");
+        var timeline = await running.Client.GetFromJsonAsync<JsonElement>(new Uri($"/api/collections/1/clips/{one.Clip}/timeline?q=a+dog", UriKind.Relative));
+        Assert.Equal(4, timeline.GetProperty("seconds").GetDouble(), 0.2);
+        var clips = timeline.GetProperty("clips").EnumerateArray().ToList();
+        Assert.Equal([0.0, 2.0], clips.Select(clip => clip.GetProperty("start").GetDouble()));
+        foreach (var clip in clips)
+            Assert.Equal(all.Results.Single(found => found.Clip == clip.GetProperty("clip").GetInt64()).Score, clip.GetProperty("score").GetSingle(), 1e-4f);
+    }
+
+    [Fact]
     public async Task A_clip_has_a_picture_and_its_video_comes_in_ranges()
     {
         using var running = index.Serve();
