@@ -66,7 +66,7 @@ public sealed record TeachingReport
 
     /// <summary>
     /// Whether it is better beyond what chance in the choice of videos explains: the typical rank is lower in all but the last of forty draws, and R@1
-    /// has not fallen. R@1 alone says little of twenty queries, since it counts only those that cross one line.
+    /// has not fallen as surely. R@1 alone says little of twenty queries, since it counts only those that cross one line.
     /// </summary>
     public required bool IsBetter { get; init; }
 
@@ -92,7 +92,7 @@ public sealed record TeachingReport
         {
             Clips = clips, Pairs = pairs, Parts = parts, R1 = compared[0], R5 = compared[1], R10 = compared[2], MedianRank = compared[3], TypicalRank = compared[4],
             Queries = [.. queries.OrderByDescending(query => Math.Abs(Math.Log(query.Before) - Math.Log(query.After)))],
-            IsBetter = compared[4].Most < 0 && compared[0].Change >= 0,
+            IsBetter = compared[4].Most < 0 && compared[0].Most >= 0,
         };
     }
 
