@@ -152,14 +152,14 @@ function card(clip) {
   const made = element("li");
   made.dataset.clip = String(clip.clip);
   const { q, examples } = query();
-  const example = element("button", { type: "button", className: "similar", textContent: "And like this", title: "Looks for the words and for what is like this clip" });
-  example.setAttribute("aria-label", `And like ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  const example = element("button", { type: "button", className: "similar", textContent: "Add as example", title: "Looks for the words and for what is like this clip" });
+  example.setAttribute("aria-label", `Add as example: ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
   example.addEventListener("click", () => go({ ...query(), examples: [...examples, String(clip.clip)] }));
   made.append(film,
     element("div", { className: "facts" },
       element("span", { className: "name", textContent: clip.file, title: clip.path }),
       element("span", { className: "score", textContent: clip.score.toFixed(3).replace("-", "\u2212"), title: "Cosine similarity" })),
-    element("div", { className: "facts" }, similar, ...q || examples.length ? [example] : [], ...teachable && q ? [marks.buttons(made, tasks.value, q)] : []));
+    element("div", { className: "facts acts" }, similar, ...q || examples.length ? [example] : [], ...teachable && q ? [marks.buttons(made, tasks.value, q)] : []));
   return made;
 }
 
