@@ -57,7 +57,7 @@ internal static class DemoCommand
         var clip = FindBackbone();
         var data = Path.Combine(folder, "data");
         MakeDatasetCommand.Make(data, settings, cancellation);
-        var basis = DemoRecipe.Config(clip, data, steps, device.IsCuda || MachineReport.HasBFloat16Units ? "bf16" : "fp32");
+        var basis = DemoRecipe.Config(clip, data, steps, MachineReport.FasterPrecision(device));
         var cache = Path.Combine(folder, "frames");
         ImageProcessor processor;
         long parameters;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MvAdapter.Search;
 using MvAdapter.Teaching;
 
@@ -19,7 +18,7 @@ internal static class IndexTeachCommands
               ./run index use taught/
             """);
         var location = new IndexLocation(command);
-        var number = CollectionOption();
+        var number = CollectionOptions.NumberOption();
         var output = new Option<string>("--output") { Description = "The folder of the run", Required = true, HelpName = "DIR" };
         var seed = new Option<long>("--seed") { Description = "Decides the division of the videos, the order of the pairs and the adapter's first values" };
         var json = new Option<bool>("--json") { Description = "Print the report as JSON" };
@@ -28,16 +27,16 @@ internal static class IndexTeachCommands
         var precision = new Option<string?>("--precision") { Description = "fp32, or bf16 for products in bfloat16 (by default what is faster here)" };
         precision.AcceptOnlyFromAmong("fp32", "bf16");
         command.Add(precision);
-        command.Runs((parsed, cancellation) => EndingWithParent(cancellation, ending =>
+        command.Runs((parsed, cancellation) =>
         {
             using var store = location.Open(parsed, StoreAccess.Read);
-            var collection = Choose(store, parsed.GetValue(number));
+            var collection = CollectionOptions.Choose(store, parsed.GetValue(number), byModel: false);
             var folder = new TeachingFolder(parsed.GetValue(output)!);
             using var held = folder.Hold();
             using var bar = Terminal.Begin("steps", 0);
-            var run = new TeachingRun(store, collection, folder, source => machine.Apply(parsed, source), parsed.GetValue(precision)
-                ?? (machine.DeviceName(parsed) != "cpu" || MachineReport.HasBFloat16Units ? "bf16" : "fp32"), bar);
-            var report = run.Run(parsed.GetValue(seed), ending);
+            var run = new TeachingRun(store, collection, folder, source => machine.Apply(parsed, source),
+                parsed.GetValue(precision) ?? MachineReport.FasterPrecision(ModelOptions.ParseDevices(machine.DeviceName(parsed))[0]), bar);
+            var report = run.Run(parsed.GetValue(seed), cancellation);
             bar.Clear();
             if (parsed.GetValue(json)) Console.WriteLine(File.ReadAllText(folder.Report));
             else
@@ -47,7 +46,7 @@ internal static class IndexTeachCommands
                     : $"{TextForMessage.Quote(folder.Adapter)} is not better beyond the interval: keep the model that you have, and caption more");
             }
             return ExitCode.Success;
-        }));
+        });
         return command;
     }
 
@@ -66,7 +65,7 @@ internal static class IndexTeachCommands
         var force = new Option<bool>("--force") { Description = "Even if the adapter is not better beyond the interval" };
         command.Add(force);
         var machine = new MachineOptions(command);
-        command.Runs((parsed, cancellation) => EndingWithParent(cancellation, ending =>
+        command.Runs((parsed, cancellation) =>
         {
             var folder = new TeachingFolder(parsed.GetValue(run)!);
             if (folder.ReadSnapshot() is not { } snapshot) throw new InvalidFileException(folder.Path, "holds no run of index train");
@@ -74,14 +73,14 @@ internal static class IndexTeachCommands
             if (!TeachingReport.Read(folder.Report).IsBetter && !parsed.GetValue(force))
                 throw new MvAdapterException("the adapter is not better beyond the interval, so the old model stays; --force puts it to use all the same");
             using var store = location.Open(parsed, StoreAccess.Write);
-            var old = Choose(store, snapshot.Collection);
+            var old = CollectionOptions.Choose(store, snapshot.Collection, byModel: false);
             using var bar = Terminal.Begin("videos", 0);
-            var next = Succession.Build(store, old, folder.Adapter, source => machine.Apply(parsed, source), bar, ending);
+            var next = Succession.Build(store, old, folder.Adapter, source => machine.Apply(parsed, source), bar, cancellation);
             bar.Clear();
             var info = store.Info(next);
             Console.WriteLine($"{TextForMessage.Quote(store.Name)}: collection {next.Id} ({info.Clips} clips of {info.Videos} videos) has taken the place of {old.Id}; \"index drop {old.Id}\" removes that one");
             return ExitCode.Success;
-        }));
+        });
         return command;
     }
 
@@ -102,7 +101,7 @@ internal static class IndexTeachCommands
         {
             using var store = location.Open(parsed, StoreAccess.Write);
             var id = parsed.GetValue(number);
-            var collection = store.Collections().FirstOrDefault(known => known.Id == id) ?? throw NotThere(store, id);
+            var collection = store.Collections().FirstOrDefault(known => known.Id == id) ?? throw new UsageException($"{TextForMessage.Quote(store.Name)} has no collection {id}; see \"index collections\"");
             if (!collection.IsBuilding && store.Latest().Any(latest => latest.Id == id) && !parsed.GetValue(force))
                 throw new MvAdapterException($"no other collection has taken the place of {id}; if it is to go all the same, use --force");
             store.RemoveCollection(collection);
@@ -111,35 +110,4 @@ internal static class IndexTeachCommands
         });
         return command;
     }
-
-    // Started by a server, it ends with that, or when that says so, and can be gone on with.
-    private static int EndingWithParent(CancellationToken cancellation, Func<CancellationToken, int> work)
-    {
-        using var orphaned = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        ParentPipe.EndWithParent(orphaned);
-        try
-        {
-            return work(orphaned.Token);
-        }
-        catch (OperationCanceledException) when (orphaned.IsCancellationRequested)
-        {
-            return ExitCode.Interrupted;
-        }
-    }
-
-    private static Option<long?> CollectionOption() => new("--collection") { Description = "The collection's number, where the index has several (see index collections)", HelpName = "N" };
-
-    private static ClipCollection Choose(ClipStore store, long? number)
-    {
-        if (number is { } id) return store.Searchable().FirstOrDefault(collection => collection.Id == id) ?? throw NotThere(store, id);
-        return store.Latest() switch
-        {
-            [] => throw new UsageException($"{TextForMessage.Quote(store.Name)} is empty: fill it by \"index add\""),
-            [var only] => only,
-            var several => throw new UsageException($"{TextForMessage.Quote(store.Name)} has several collections: choose by --collection {string.Join(" or ", several.Select(collection => collection.Id.ToString(CultureInfo.InvariantCulture)))}"),
-        };
-    }
-
-    private static UsageException NotThere(ClipStore store, long id) =>
-        new($"{TextForMessage.Quote(store.Name)} has no collection {id}; see \"index collections\"");
 }

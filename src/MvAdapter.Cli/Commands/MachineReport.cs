@@ -85,6 +85,9 @@ internal sealed record MachineReport
     /// <summary>Whether the processor has matrix units for bfloat16. AVX-512's instructions alone are no faster than float32.</summary>
     public static bool HasBFloat16Units => ProcessorInfo().Flags.Contains("amx_bf16");
 
+    /// <summary>The type of products that is the faster on a device: bf16 or fp32.</summary>
+    public static string FasterPrecision(Device device) => device.IsCuda || HasBFloat16Units ? "bf16" : "fp32";
+
     /// <summary>What is missing or would be slow, and what to do about it: a line each.</summary>
     public IEnumerable<string> Advice()
     {

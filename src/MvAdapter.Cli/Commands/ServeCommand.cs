@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using MvAdapter.Search;
 using MvAdapter.Server;
+using MvAdapter.Teaching;
 
 namespace MvAdapter.Cli;
 
@@ -81,7 +82,11 @@ internal static class ServeCommand
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "mvadapter", "taught");
         return new TeachingOptions(Path.GetFullPath(folder),
             (run, collection) => OwnProgram.With(["index", "train", "--index", index, "--collection", collection.ToString(CultureInfo.InvariantCulture), "--output", run, "--device", device]),
-            (run, force) => OwnProgram.With(["index", "use", run, "--index", index, "--device", device, .. force ? ["--force"] : Array.Empty<string>()]));
+            (run, force) => OwnProgram.With(["index", "use", run, "--index", index, "--device", device, .. force ? ["--force"] : Array.Empty<string>()]))
+        {
+            LeastClips = TeachingSplit.LeastClips,
+            LeastVideos = TeachingSplit.LeastVideos,
+        };
     }
 
     private static IPAddress ParseAddress(string text) => text == "localhost" ? IPAddress.Loopback

@@ -6,8 +6,11 @@ namespace MvAdapter.Cli;
 /// <summary>The options that say which collection of an index is meant: by its model, by its number, or the only one.</summary>
 internal sealed class CollectionOptions
 {
-    private readonly Option<long?> number = new("--collection") { Description = "The collection's number, where the index has several (see index collections)", HelpName = "N" };
+    private readonly Option<long?> number = NumberOption();
     private readonly ModelOptions model;
+
+    /// <summary>The option that names a collection by its number.</summary>
+    public static Option<long?> NumberOption() => new("--collection") { Description = "The collection's number, where the index has several (see index collections)", HelpName = "N" };
 
     /// <summary>Adds the options to a command.</summary>
     public CollectionOptions(Command command)
@@ -60,14 +63,19 @@ internal sealed class CollectionOptions
         return collection;
     }
 
-    private static ClipCollection Choose(ClipStore store, long? number)
+    /// <summary>The collection of a number, or the only one whose place no other has taken.</summary>
+    /// <param name="store">The index.</param>
+    /// <param name="number">The number; null where none was given.</param>
+    /// <param name="byModel">Whether the command can name it by its model too.</param>
+    /// <exception cref="UsageException">There is no such one, or there are several; the message names them.</exception>
+    public static ClipCollection Choose(ClipStore store, long? number, bool byModel = true)
     {
         var all = store.Searchable();
         var name = TextForMessage.Quote(store.Name);
-        if (all.Count == 0) throw new UsageException($"{name} has no model yet: name one by --clip (and --adapter) with index add");
+        if (all.Count == 0) throw new UsageException(byModel ? $"{name} has no model yet: name one by --clip (and --adapter) with index add" : $"{name} is empty: fill it by \"index add\"");
         if (number is { } id)
             return all.FirstOrDefault(collection => collection.Id == id) ?? throw new UsageException($"{name} has no collection {id}; it has {Names(all)}");
-        return store.Latest() is [var only] ? only : throw new UsageException($"{name} has several collections: choose by --collection, or by --clip and --adapter; it has {Names(all)}");
+        return store.Latest() is [var only] ? only : throw new UsageException($"{name} has several collections: choose by --collection{(byModel ? ", or by --clip and --adapter" : "")}; it has {Names(all)}");
     }
 
     private static string Names(IReadOnlyList<ClipCollection> collections) => collections.Count == 0 ? "none"

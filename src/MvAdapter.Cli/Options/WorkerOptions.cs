@@ -59,15 +59,13 @@ internal sealed class WorkerOptions
     public int Run(
         ParseResult parsed, string device, IReadOnlyDictionary<string, string> agreement, CancellationToken cancellation, Func<Workers?, CancellationToken, int> work)
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        ParentPipe.EndWithParent(ending);
         if (parsed.GetValue(workers) is { } count && !WorkerProcesses.IsWorker)
         {
             if (count is < 1 or > MostWorkers) throw new UsageException($"--workers {count}: give a number from 1 to {MostWorkers}");
-            return count == 1 ? work(null, ending.Token) : WorkerProcesses.Run(count, parsed.Tokens.Select(token => token.Value), ending.Token);
+            return count == 1 ? work(null, cancellation) : WorkerProcesses.Run(count, parsed.Tokens.Select(token => token.Value), cancellation);
         }
         Place = WorkerEnvironment.Read();
-        if (Place is null) return work(null, ending.Token);
+        if (Place is null) return work(null, cancellation);
         // The first speaks for all; errors are each one's own.
         if (Place.Rank > 0) Console.SetOut(TextWriter.Null);
         Terminal.Quiet = Place.Rank > 0;
@@ -84,9 +82,9 @@ internal sealed class WorkerOptions
         });
         try
         {
-            return work(joined, ending.Token);
+            return work(joined, cancellation);
         }
-        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             joined.Fail("was told to end");
             throw;

@@ -1,12 +1,12 @@
 using System.Text.Json;
 using MvAdapter.Files;
 using MvAdapter.Teaching;
-using MvAdapter.Video;
+using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
 
 /// <summary>What a run of <c>index train</c> began with; a run that goes on takes it from here and not from the index, which may have grown.</summary>
-internal sealed record TeachingSnapshot(long Collection, string Backbone, string Adapter, long Seed, IReadOnlyList<TaughtClip> Clips, IReadOnlyList<TaughtClip> Others);
+internal sealed record TeachingSnapshot(long Collection, long Seed, IReadOnlyList<TaughtClip> Clips, IReadOnlyList<TaughtClip> Others);
 
 /// <summary>How far a run is, for whoever looks at it from outside.</summary>
 /// <param name="Stage">train, measure, done, failed or stopped.</param>
@@ -15,8 +15,7 @@ internal sealed record TeachingSnapshot(long Collection, string Backbone, string
 /// <param name="Total">Steps of the stage.</param>
 /// <param name="Part">Which part of a cross-validation, from 1.</param>
 /// <param name="Parts">How many there are; one more is trained on all in the end.</param>
-/// <param name="Process">The process's number.</param>
-internal sealed record TeachingState(string Stage, string Message, long Step, long Total, int Part, int Parts, int Process);
+internal sealed record TeachingState(string Stage, string Message, long Step, long Total, int Part, int Parts);
 
 /// <summary>The files of a run of <c>index train</c>.</summary>
 /// <param name="Path">The folder.</param>
@@ -64,14 +63,7 @@ internal sealed record TeachingFolder(string Path)
     public IDisposable Hold()
     {
         Directory.CreateDirectory(Path);
-        try
-        {
-            return new FileStream(File(".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
-        }
-        catch (IOException) when (System.IO.File.Exists(File(".lock")))
-        {
-            throw new UsageException($"another process trains in {TextForMessage.Quote(Path)}; wait for it");
-        }
+        return new RunFolder(Path).Hold();
     }
 
     private static T? Read<T>(string file)
@@ -87,7 +79,4 @@ internal sealed record TeachingFolder(string Path)
             throw new InvalidFileException(file, $"cannot be read: {TextForMessage.Quote(e.Message)}; delete the folder to begin anew", e);
         }
     }
-
-    /// <summary>A clip to be read.</summary>
-    public static VideoClip Clip(TaughtClip clip) => new(clip.Path, clip.Start, clip.End);
 }

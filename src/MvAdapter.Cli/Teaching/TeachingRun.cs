@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using MvAdapter.Clip;
 using MvAdapter.Search;
 using MvAdapter.Teaching;
 using MvAdapter.Training;
@@ -21,7 +22,9 @@ internal sealed class TeachingRun
     private readonly string precision;
     private readonly Terminal.Progress bar;
     private readonly Stopwatch sinceState = Stopwatch.StartNew();
-    private TeachingState state = new("train", "", 0, 0, 1, 1, Environment.ProcessId);
+    private TaughtEmbeddings? before;   // all clips by the model that the collection has: the same for each part
+    private ClipConfig? size;
+    private TeachingState state = new("train", "", 0, 0, 1, 1);
 
     /// <summary>A run in a folder, begun or to begin.</summary>
     public TeachingRun(ClipStore store, ClipCollection collection, TeachingFolder folder, Func<ModelSource, ModelSource> onThisMachine, string precision, Terminal.Progress bar) =>
@@ -81,37 +84,43 @@ internal sealed class TeachingRun
     {
         var taught = Taught.Of(store, collection);
         if (taught.Gone > 0) Terminal.Warn($"{taught.Gone} captions and marks are of videos that have changed or are gone, and are left out");
-        var identity = collection.Model.Identity;
-        return new TeachingSnapshot(collection.Id, identity.Backbone, identity.Adapter, seed, taught.Clips,
-            Taught.Others(store, collection, (int)seed));
+        return new TeachingSnapshot(collection.Id, seed, taught.Clips, Taught.Others(store, collection, (int)seed));
     }
 
     private List<HeldQuery> Measure(TeachingSnapshot snapshot, TeachingFold fold, int part, CancellationToken cancellation)
     {
+        before ??= Encode("before", collection.Model.ToSource(), [.. snapshot.Clips, .. snapshot.Others], part, cancellation);
         var run = Train(snapshot, [.. fold.Train.Select(i => snapshot.Clips[i])], part, cancellation);
         TaughtClip[] held = [.. fold.Held.Select(i => snapshot.Clips[i])];
         var unseen = held.Select(clip => clip.Video).ToHashSet(StringComparer.Ordinal);
-        VideoClip[] others = [.. snapshot.Others.Where(clip => !unseen.Contains(clip.Video)).Select(TeachingFolder.Clip)];
-        var source = collection.Model.ToSource();
-        var before = Ranks("before", source);
-        var after = Ranks("after", source with { Adapter = Result(run), AdapterConfig = null });
-        var captions = held.SelectMany(clip => clip.Captions.Select(caption => (clip, caption))).ToList();
-        var queries = captions.Select((item, i) => before[i] is { } b && after[i] is { } a
-            ? new HeldQuery(item.caption, item.clip.Video, item.clip.Path, item.clip.Start, item.clip.End, b, a, held.Length + others.Length) : null).OfType<HeldQuery>().ToList();
+        int[] others = [.. Enumerable.Range(0, snapshot.Others.Count).Where(i => !unseen.Contains(snapshot.Others[i].Video))];
+        var after = Encode("after", collection.Model.ToSource() with { Adapter = Result(run), AdapterConfig = null }, [.. held, .. others.Select(i => snapshot.Others[i])], part, cancellation);
+        var ranksBefore = TeachingMeasurement.Ranks(before, fold.Held, [.. others.Select(i => snapshot.Clips.Count + i)]);
+        var ranksAfter = TeachingMeasurement.Ranks(after, [.. Enumerable.Range(0, held.Length)], [.. Enumerable.Range(held.Length, others.Length)]);
+        var queries = held.SelectMany(clip => clip.Captions.Select(caption => (Clip: clip, Caption: caption))).Zip(ranksBefore, ranksAfter)
+            .Select(item => item.Second is { } b && item.Third is { } a
+                ? new HeldQuery(item.First.Caption, item.First.Clip.Video, item.First.Clip.Path, item.First.Clip.Start, item.First.Clip.End, b, a, held.Length + others.Length) : null).OfType<HeldQuery>().ToList();
         TeachingFolder.Write(folder.Ranks(part), queries);
         return queries;
+    }
 
-        IReadOnlyList<int?> Ranks(string which, ModelSource model)
+    private TaughtEmbeddings Encode(string which, ModelSource model, IReadOnlyList<TaughtClip> clips, int part, CancellationToken cancellation)
+    {
+        using var encoder = ModelOptions.Load(onThisMachine(model), cancellation);
+        size ??= encoder.Model.Clip.Config;
+        return TeachingMeasurement.Encode(encoder, clips, new Counted(done =>
         {
-            using var encoder = ModelOptions.Load(onThisMachine(model), cancellation);
-            var total = held.Length + others.Length;
-            return TeachingMeasurement.Ranks(encoder, held, others, new Counted(done =>
-            {
-                bar.Total = total;
-                bar.Report(done, $"measuring {which}");
-                Tell(state with { Stage = "measure", Message = which, Step = done, Total = total, Part = part + 1 });
-            }), cancellation);
-        }
+            bar.Total = clips.Count;
+            bar.Report(done, $"measuring {which}");
+            Tell(state with { Stage = "measure", Message = which, Step = done, Total = clips.Count, Part = part + 1 });
+        }), cancellation);
+    }
+
+    private ClipConfig Size(ModelSource source, CancellationToken cancellation)
+    {
+        if (size is not null) return size;
+        using var encoder = ModelOptions.Load(source with { Adapter = null, AdapterConfig = null }, cancellation);
+        return size = encoder.Model.Clip.Config;
     }
 
     // Trains in a folder of its own; a run that is finished there costs its loading.
@@ -122,9 +131,7 @@ internal sealed class TeachingRun
         var captions = folder.File($"part{part}.jsonl");
         var (source, sampling) = (onThisMachine(collection.Model.ToSource()), FrameSampling.Parse(collection.Model.Sampling));
         TeachingRecipe.WriteCaptions(captions, clips, sampling.MaxFrames);
-        Clip.ClipConfig size;
-        using (var encoder = ModelOptions.Load(source with { Adapter = null, AdapterConfig = null }, cancellation)) size = encoder.Model.Clip.Config;
-        var config = TeachingRecipe.Config(source.Clip, size, sampling, collection.Model.Words, clips.Count, clips.Sum(clip => clip.Captions.Count), captions, snapshot.Seed) with
+        var config = TeachingRecipe.Config(source.Clip, Size(source, cancellation), sampling, collection.Model.Words, clips.Count, clips.Sum(clip => clip.Captions.Count), captions, snapshot.Seed) with
         {
             Vocabulary = source.Vocabulary ?? "",
             Precision = precision,

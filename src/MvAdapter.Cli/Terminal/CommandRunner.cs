@@ -50,12 +50,15 @@ internal static class CommandRunner
     {
         Interlocked.Increment(ref running);
         var verbose = parsed.GetValue(Verbose);
+        // Started by another of this program, it ends with that, or when that says so.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        ParentPipe.EndWithParent(ending);
         try
         {
-            ChooseDecoder(parsed.GetValue(Hardware), cancellation);
-            return work(parsed, cancellation);
+            ChooseDecoder(parsed.GetValue(Hardware), ending.Token);
+            return work(parsed, ending.Token);
         }
-        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             return ExitCode.Interrupted;
         }

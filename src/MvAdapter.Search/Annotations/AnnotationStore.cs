@@ -6,6 +6,9 @@ namespace MvAdapter.Search;
 /// </summary>
 public abstract class AnnotationStore
 {
+    /// <summary>What is kept of one, in both stores.</summary>
+    private protected const string Columns = "token, kind, hash, path, start, \"end\", text, who, at";
+
     /// <summary>Keeps an annotation.</summary>
     /// <returns>What is kept: an earlier one, where the token or an equal caption of the clip is there.</returns>
     /// <exception cref="UsageException">The text is empty, too long or holds control characters.</exception>

@@ -28,12 +28,6 @@ public sealed record ClipAnnotation(string Token, AnnotationKind Kind, string Ha
     /// <summary>The longest text, in UTF-16 units; a CLIP reads some 75 tokens of it.</summary>
     public const int LongestText = 500;
 
-    /// <summary>Clips with captions that a training takes at least.</summary>
-    public const int LeastClips = 10;
-
-    /// <summary>Videos that they must come from at least.</summary>
-    public const int LeastVideos = 5;
-
     private const int LongestToken = 64;
     private const int LongestName = 60;
 

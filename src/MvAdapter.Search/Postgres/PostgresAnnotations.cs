@@ -3,8 +3,6 @@ namespace MvAdapter.Search;
 /// <summary>The annotations in a PostgreSQL database.</summary>
 internal sealed class PostgresAnnotations(PostgresDatabase database) : AnnotationStore
 {
-    private const string Columns = "token, kind, hash, path, start, \"end\", text, who, at";
-
     /// <inheritdoc/>
     public override bool Remove(string token) => database.Run(session => session.Execute("DELETE FROM mvadapter.annotations WHERE token = $1", token)) > 0;
 

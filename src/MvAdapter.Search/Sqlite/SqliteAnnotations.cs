@@ -3,8 +3,6 @@ namespace MvAdapter.Search;
 /// <summary>The annotations in an index file.</summary>
 internal sealed class SqliteAnnotations(SqliteDatabase database, Lock gate) : AnnotationStore
 {
-    private const string Columns = "token, kind, hash, path, start, \"end\", text, who, at";
-
     /// <inheritdoc/>
     public override bool Remove(string token)
     {

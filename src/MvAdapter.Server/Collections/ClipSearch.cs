@@ -53,14 +53,11 @@ internal sealed class ClipSearch
     }
 
     /// <summary>The clips most like a video that was read.</summary>
-    public Task<IReadOnlyList<ClipMatch>> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation) =>
-        ByQuestion(scope, new Question(scope.Collection, Video: video), cancellation);
-
-    /// <summary>The clips most like one of the collection, which is not among them.</summary>
-    public async Task<IReadOnlyList<ClipMatch>> ByClip(SearchScope scope, long clip, ClipVectors vector, CancellationToken cancellation)
+    public async Task<IReadOnlyList<ClipMatch>> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation)
     {
-        var found = await finding.Ask((scope with { Count = scope.Count + 1 }, vector[0]), cancellation).ConfigureAwait(false);
-        return [.. found.Where(match => match.Clip.Id != clip).Take(scope.Count)];
+        float[] query;
+        using (ServerMetrics.Traces.StartActivity("encode")) query = await encoding.Ask(new Question(scope.Collection, Video: video), cancellation).ConfigureAwait(false);
+        using (ServerMetrics.Traces.StartActivity("find")) return await finding.Ask((scope, query), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>The vector of some words.</summary>
@@ -110,13 +107,6 @@ internal sealed class ClipSearch
             : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, cancellation);
         foreach (var (job, found) in jobs.Zip(results)) job.Complete(found);
     }, cancellation);
-
-    private async Task<IReadOnlyList<ClipMatch>> ByQuestion(SearchScope scope, Question question, CancellationToken cancellation)
-    {
-        float[] query;
-        using (ServerMetrics.Traces.StartActivity("encode")) query = await encoding.Ask(question, cancellation).ConfigureAwait(false);
-        using (ServerMetrics.Traces.StartActivity("find")) return await finding.Ask((scope, query), cancellation).ConfigureAwait(false);
-    }
 
     // Words or a video; of no collection, that new ones be loaded.
     private sealed record Question(CollectionModelState? Collection, string? Words = null, VideoFrames? Video = null);

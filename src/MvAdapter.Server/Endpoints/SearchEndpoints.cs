@@ -12,14 +12,17 @@ namespace MvAdapter.Server;
 internal sealed class SearchEndpoints(ClipStore store, Collections collections, ClipSearch search, Uploads uploads, ClipAddresses addresses,
     ServerOptions options)
 {
+    /// <summary>Where words, and videos that are sent, are searched by.</summary>
+    public const string Address = "/api/search";
+
     private const int MostExamples = 50;
 
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/collections/{collection:long}/clips/{clip:long}/timeline", Timeline)
             .WithSummary("How well each clip of a clip's video fits a query, in the order of time").Describe("Search");
-        routes.MapGet("/api/search", ByText).WithSummary("Finds clips by words").Describe("Search");
-        routes.MapPost("/api/search", ByVideo).WithSummary("Finds clips like a video, whose bytes are the request's body")
+        routes.MapGet(Address, ByText).WithSummary("Finds clips by words").Describe("Search");
+        routes.MapPost(Address, ByVideo).WithSummary("Finds clips like a video, whose bytes are the request's body")
             .Accepts<Stream>("application/octet-stream", "video/*")
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status422UnprocessableEntity)
             .Describe("Search");
@@ -78,7 +81,7 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
         var (_, vector) = store.FindClip(scope.Collection.Collection, clip)
             ?? throw new NotFoundException($"there is no clip {clip} in collection {collection}");
         using var limit = Limit(aborted);
-        return Answer(scope, await search.ByClip(scope, clip, vector, limit.Token).ConfigureAwait(false));
+        return Answer(scope, await search.ByMix(scope, new QueryMix("", []), new Dictionary<long, ReadOnlyMemory<float>> { [clip] = vector[0] }, limit.Token).ConfigureAwait(false));
     }
 
     private CancellationTokenSource Limit(CancellationToken aborted)

@@ -31,13 +31,14 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
     private TeachingAnswer Status(HttpContext context, [FromQuery(Name = "collection")] long? collection)
     {
         var chosen = collections.Choose(collection).Collection;
-        var counts = store.Annotations.Count();
-        var taught = store.Annotations.All().Where(annotation => annotation.IsPair).ToList();
+        var all = store.Annotations.All();
+        var counts = all.CountBy(annotation => annotation.Kind).ToDictionary();
+        var taught = all.Where(annotation => annotation.IsPair).ToList();
         var there = taught.Select(annotation => annotation.Hash).Distinct(StringComparer.Ordinal).Where(hash => store.FindByHash(chosen, hash).Count > 0).ToHashSet(StringComparer.Ordinal);
         var role = KeyGuard.Holder(context)?.Role ?? KeyRole.Train;
         return new TeachingAnswer(counts.GetValueOrDefault(AnnotationKind.Caption), counts.GetValueOrDefault(AnnotationKind.Right), counts.GetValueOrDefault(AnnotationKind.Wrong),
             taught.Where(annotation => there.Contains(annotation.Hash)).Select(annotation => annotation.Clip).Distinct().Count(), there.Count,
-            taught.Count(annotation => !there.Contains(annotation.Hash)), ClipAnnotation.LeastClips, ClipAnnotation.LeastVideos,
+            taught.Count(annotation => !there.Contains(annotation.Hash)), options.Teaching?.LeastClips ?? 0, options.Teaching?.LeastVideos ?? 0,
             options.Writable && role >= KeyRole.Teach, jobs is not null && options.Writable && role >= KeyRole.Train, jobs?.IsRunning ?? false, jobs?.State(), jobs?.Report());
     }
 

@@ -62,7 +62,7 @@ internal sealed partial class Problems(RequestDelegate next, ServerOptions optio
 
     private const string SendJson = "send JSON, with Content-Type: application/json";
 
-    private static bool SendsVideo(HttpContext context) => context.Request.Path == "/api/search";
+    private static bool SendsVideo(HttpContext context) => context.Request.Path == SearchEndpoints.Address;
 
     private static string Sentence(int status, HttpContext context) => status switch
     {

@@ -37,7 +37,7 @@ internal sealed class WriteGuard(RequestDelegate next) : IDisposable
     public static Task Admit(HttpContext context, RequestDelegate next)
     {
         // By its address: of another content type it has no endpoint.
-        if (context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && context.Request.Path != "/api/search" && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        if (context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && context.Request.Path != SearchEndpoints.Address && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = LargestBody;
         return next(context);
     }

@@ -28,7 +28,6 @@ export class Marks {
 
   /** The two buttons of a card. */
   buttons(card, collection, query) {
-    card.dataset.clip = card.dataset.clip ?? "";
     const make = (kind, text, key) => {
       const button = element("button", { type: "button", className: "mark", textContent: text, title: `${text} answer to “${query}” (${key})` });
       button.dataset.kind = kind;

@@ -48,7 +48,7 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
         {
             RefuseSecond();
             var latest = Latest;
-            var goesOn = latest is not null && !File.Exists(Path.Combine(latest, "report.json")) && (CollectionOf(latest) ?? collection) == collection;
+            var goesOn = latest is not null && !HasEnded(latest) && (CollectionOf(latest) ?? collection) == collection;
             var run = goesOn ? latest! : Path.Combine(options.Folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{(latest is null ? 1 : Number(latest) + 1)}"));
             Directory.CreateDirectory(run);
             Start(options.Train(run, collection), encodes: false);
@@ -62,7 +62,7 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
         lock (gate)
         {
             RefuseSecond();
-            if (Latest is not { } run || !File.Exists(Path.Combine(run, "report.json"))) throw new UsageException("no run has ended: train first");
+            if (Latest is not { } run || !HasEnded(run)) throw new UsageException("no run has ended: train first");
             Start(options.Use(run, force), encodes: true);
         }
     }
@@ -95,7 +95,7 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
     }
 
     /// <summary>What the last run found, as it wrote it; null where it has not ended.</summary>
-    public JsonElement? Report() => Latest is { } run ? Read<JsonElement?>(Path.Combine(run, "report.json")) : null;
+    public JsonElement? Report() => Latest is { } run ? Read<JsonElement?>(ReportOf(run)) : null;
 
     /// <summary>Ends the process, which can be gone on with.</summary>
     public void Dispose()
@@ -144,6 +144,10 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
     }
 
     private string LastError() => lines.LastOrDefault(line => line.StartsWith("error: ", StringComparison.Ordinal))?["error: ".Length..] ?? lines.LastOrDefault() ?? "the training ended without a word";
+
+    private static string ReportOf(string run) => Path.Combine(run, "report.json");
+
+    private static bool HasEnded(string run) => File.Exists(ReportOf(run));
 
     private static long? CollectionOf(string run) => Read<Begun>(Path.Combine(run, "clips.json"))?.Collection;
 

@@ -1,3 +1,5 @@
+using MvAdapter.Video;
+
 namespace MvAdapter.Teaching;
 
 /// <summary>A clip and what people said of it.</summary>
@@ -6,7 +8,12 @@ namespace MvAdapter.Teaching;
 /// <param name="Start">Where the clip begins, in seconds.</param>
 /// <param name="End">Where it ends.</param>
 /// <param name="Captions">Its captions, at least one.</param>
-public sealed record TaughtClip(string Video, string Path, double Start, double End, IReadOnlyList<string> Captions);
+public sealed record TaughtClip(string Video, string Path, double Start, double End, IReadOnlyList<string> Captions)
+{
+    /// <summary>What is to be read of the file.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public VideoClip Clip => new(Path, Start, End);
+}
 
 /// <summary>Clips to learn from, and clips of other videos to measure by; places in the list of all.</summary>
 /// <param name="Train">To learn from.</param>
@@ -21,7 +28,7 @@ public sealed record TeachingFold(IReadOnlyList<int> Train, IReadOnlyList<int> H
 public static class TeachingSplit
 {
     /// <summary>Fewer clips than this teach nothing that could be measured.</summary>
-    public const int LeastClips = 10;   // as the page says before anything is trained
+    public const int LeastClips = 10;
 
     /// <summary>The fewest videos that they may come from.</summary>
     public const int LeastVideos = 5;

@@ -1,38 +1,50 @@
 using MvAdapter.Evaluation;
-using MvAdapter.Video;
 
 namespace MvAdapter.Teaching;
 
-/// <summary>Ranks held-out captions among held-out clips and others that nobody learnt from.</summary>
+/// <summary>Clips and their captions as a model sees them.</summary>
+/// <param name="Width">The length of a vector.</param>
+/// <param name="Videos">Each clip's vector; null for one that cannot be read.</param>
+/// <param name="Captions">Each clip's captions, one vector after another.</param>
+public sealed record TaughtEmbeddings(int Width, IReadOnlyList<float[]?> Videos, IReadOnlyList<float[]> Captions);
+
+/// <summary>Ranks held-out captions among held-out clips and others.</summary>
 public static class TeachingMeasurement
 {
-    /// <summary>The rank of each caption's clip, in the order of clips and captions; a tie counts as lost. Null for a clip that cannot be read.</summary>
+    /// <summary>Encodes clips and their captions.</summary>
     /// <param name="encoder">The model.</param>
-    /// <param name="held">Clips with captions.</param>
-    /// <param name="others">Clips that are candidates too.</param>
+    /// <param name="clips">The clips; some may have no caption.</param>
     /// <param name="progress">Told how many clips are encoded.</param>
     /// <param name="cancellation">Ends the work.</param>
-    public static IReadOnlyList<int?> Ranks(VideoTextEncoder encoder, IReadOnlyList<TaughtClip> held, IReadOnlyList<VideoClip> others, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    public static TaughtEmbeddings Encode(VideoTextEncoder encoder, IReadOnlyList<TaughtClip> clips, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
-        ArgumentNullException.ThrowIfNull(held);
-        var rows = new List<float>();
-        var row = new int?[held.Count];
-        var done = 0;
-        foreach (var video in encoder.EncodeVideos([.. held.Select(clip => new VideoClip(clip.Path, clip.Start, clip.End)), .. others], cancellation))
+        ArgumentNullException.ThrowIfNull(clips);
+        var videos = new List<float[]?>(clips.Count);
+        foreach (var video in encoder.EncodeVideos(clips.Select(clip => clip.Clip), cancellation))
         {
-            if (video.Error is null)
-            {
-                if (done < held.Count) row[done] = rows.Count / encoder.Width;
-                rows.AddRange(video.Embedding);
-            }
-            progress?.Report(++done);
+            videos.Add(video.Error is null ? video.Embedding : null);
+            progress?.Report(videos.Count);
         }
-        var owners = held.SelectMany((clip, i) => clip.Captions.Select(_ => row[i])).ToArray();
-        var texts = encoder.EncodeTexts([.. held.SelectMany(clip => clip.Captions)], cancellation);
-        if (rows.Count == 0) return new int?[owners.Length];
-        var similarities = SimilarityMatrix.FromEmbeddings(texts, [.. rows], encoder.Width);
-        var ranks = Ranking.TextToVideo(similarities, [.. owners.Select(owner => owner ?? 0)]);
-        return [.. ranks.Select((rank, i) => owners[i] is null ? (int?)null : rank.Rank + rank.Ties)];
+        var texts = encoder.EncodeTexts([.. clips.SelectMany(clip => clip.Captions)], cancellation);
+        var captions = new List<float[]>(clips.Count);
+        var at = 0;
+        foreach (var clip in clips) captions.Add(texts[at..(at += clip.Captions.Count * encoder.Width)]);
+        return new TaughtEmbeddings(encoder.Width, videos, captions);
+    }
+
+    /// <summary>The rank of each held-out caption's clip, in the order of clips and captions; a tie counts as lost. Null for a clip that cannot be read.</summary>
+    /// <param name="embeddings">All clips.</param>
+    /// <param name="held">The places of those whose captions ask.</param>
+    /// <param name="others">The places of those that are candidates too.</param>
+    public static IReadOnlyList<int?> Ranks(TaughtEmbeddings embeddings, IReadOnlyList<int> held, IReadOnlyList<int> others)
+    {
+        ArgumentNullException.ThrowIfNull(embeddings);
+        var candidates = held.Concat(others).Where(i => embeddings.Videos[i] is not null).ToList();
+        var asked = held.SelectMany(i => Enumerable.Repeat(candidates.IndexOf(i), embeddings.Captions[i].Length / embeddings.Width)).ToList();
+        if (candidates.Count == 0) return new int?[asked.Count];
+        var similarities = SimilarityMatrix.FromEmbeddings([.. held.SelectMany(i => embeddings.Captions[i])], [.. candidates.SelectMany(i => embeddings.Videos[i]!)], embeddings.Width);
+        var ranks = Ranking.TextToVideo(similarities, [.. asked.Select(row => Math.Max(row, 0))]);
+        return [.. ranks.Select((rank, i) => asked[i] < 0 ? (int?)null : rank.Rank + rank.Ties)];
     }
 }

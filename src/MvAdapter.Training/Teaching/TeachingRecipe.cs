@@ -42,7 +42,6 @@ public static class TeachingRecipe
         var small = size.VisionWidth < 512;
         var batch = Math.Min(small ? LargeBatch : UsualBatch, Math.Max(2, clips / 2));
         var steps = Math.Clamp(Passes * pairs / batch, FewestSteps, MostSteps);
-        var text = sampling.ToString().Split(' ').Skip(1).Select(part => part.Split('=')).ToDictionary(part => part[0], part => part[1]);
         return new RunConfig
         {
             Dataset = "captions",
@@ -52,7 +51,7 @@ public static class TeachingRecipe
             Frames = sampling.MaxFrames,
             Words = words,
             Sampling = FrameSampling.Name(sampling.Strategy),
-            Fps = text["fps"],
+            Fps = FrameSampling.RateText(sampling.FramesPerSecond),
             FrameRule = FrameSampling.Name(sampling.Rule),
             FrameRate = sampling.PictureRate,
             BatchSize = batch,

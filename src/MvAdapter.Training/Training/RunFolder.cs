@@ -69,7 +69,7 @@ public sealed record RunFolder(string Path)
 
     /// <summary>Keeps other processes from training in the folder until disposed; a killed process holds nothing.</summary>
     /// <exception cref="UsageException">Another process trains in it.</exception>
-    internal IDisposable Hold()
+    public IDisposable Hold()
     {
         try
         {

@@ -38,12 +38,8 @@ public static class HardwareDecoding
             : throw new MvAdapterException($"there is no device for decoding by {name} ({TextForMessage.Quote(complaint, 120)}); {Automatic} takes what there is");
     }
 
-    private static string[] Known(string program, CancellationToken cancellation)
-    {
-        using var process = new MediaProcess(program, ["-v", "error", "-hide_banner", "-hwaccels"], TimeSpan.FromSeconds(10), cancellation);
-        var answer = new byte[4096];
-        return System.Text.Encoding.UTF8.GetString(answer, 0, process.Output.Fill(answer)).Split('\n', StringSplitOptions.TrimEntries);
-    }
+    private static string[] Known(string program, CancellationToken cancellation) =>
+        MediaProcess.Ask(program, ["-v", "error", "-hide_banner", "-hwaccels"], cancellation).Split('\n', StringSplitOptions.TrimEntries);
 
     // Opens the device, and decodes nothing.
     private static string? Complaint(string program, string way, CancellationToken cancellation)

@@ -80,10 +80,17 @@ internal sealed class MediaProcess : IDisposable
     /// <exception cref="MvAdapterException">It is not there.</exception>
     public static string Version(string program, CancellationToken cancellation)
     {
-        using var process = new MediaProcess(program, ["-version"], TimeSpan.FromSeconds(10), cancellation);
-        var answer = new byte[1000];
-        var words = Encoding.UTF8.GetString(answer, 0, process.Output.Fill(answer)).Split(' ', '\n');
+        var words = Ask(program, ["-version"], cancellation).Split(' ', '\n');
         return words is [_, "version", var version, ..] ? version : "unknown";
+    }
+
+    /// <summary>The beginning, at most 4 kB, of what the program says to its standard output.</summary>
+    /// <exception cref="MvAdapterException">It is not there.</exception>
+    public static string Ask(string program, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        using var process = new MediaProcess(program, arguments, TimeSpan.FromSeconds(10), cancellation);
+        var answer = new byte[4096];
+        return Encoding.UTF8.GetString(answer, 0, process.Output.Fill(answer));
     }
 
     /// <summary>Waits for the end after the output has ended; throws when it was killed, else gives the exit code.</summary>

@@ -69,7 +69,7 @@ public sealed record FrameSampling
         get => framesPerSecond;
         init => framesPerSecond = value > 0
             ? value
-            : throw new UsageException($"frame sampling: fps must be greater than 0 or \"all\", not {Text(value)}");
+            : throw new UsageException($"frame sampling: fps must be greater than 0 or \"all\", not {RateText(value)}");
     }
 
     /// <summary>What the candidates are counted by.</summary>
@@ -87,7 +87,7 @@ public sealed record FrameSampling
         get => pictureRate;
         init => pictureRate = value > 0 && double.IsFinite(value)
             ? value
-            : throw new UsageException($"frame sampling: the rate of extracted pictures must be greater than 0, not {Text(value)}");
+            : throw new UsageException($"frame sampling: the rate of extracted pictures must be greater than 0, not {RateText(value)}");
     }
 
     /// <summary>The most frames of one clip that the model sees.</summary>
@@ -155,10 +155,10 @@ public sealed record FrameSampling
     /// </summary>
     internal string CacheKey => CountsAsPublished ? ToString() : WithoutRule + PictureRateText;
 
-    private string WithoutRule => string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={Text(FramesPerSecond)}");
+    private string WithoutRule => string.Create(CultureInfo.InvariantCulture, $"{Name(Strategy)} max_frames={MaxFrames} fps={RateText(FramesPerSecond)}");
 
     // Where it is not the usual one: so that texts of before there was any are what they were.
-    private string PictureRateText => PictureRate == 1 ? "" : $" picture_rate={Text(PictureRate)}";
+    private string PictureRateText => PictureRate == 1 ? "" : $" picture_rate={RateText(PictureRate)}";
 
     private static T ParseName<T>(string what, string name)
         where T : struct, Enum
@@ -169,6 +169,7 @@ public sealed record FrameSampling
             : throw new UsageException($"frame sampling: unknown {what} \"{TextForMessage.Quote(name, 40)}\"; known are {string.Join(", ", known)}");
     }
 
-    private static string Text(double rate) =>
+    /// <summary>What <see cref="ParseRate"/> reads.</summary>
+    public static string RateText(double rate) =>
         double.IsPositiveInfinity(rate) ? "all" : rate.ToString("R", CultureInfo.InvariantCulture);
 }
