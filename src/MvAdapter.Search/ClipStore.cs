@@ -93,6 +93,9 @@ public abstract class ClipStore : IDisposable
     /// <summary>The videos with this hash: where a file that has moved is found again.</summary>
     public abstract IReadOnlyList<IndexedVideo> FindByHash(ClipCollection collection, string hash);
 
+    /// <summary>The hashes of those contents among the collection's videos that somebody has said something of.</summary>
+    public abstract IReadOnlySet<string> AnnotatedHashes(ClipCollection collection);
+
     /// <summary>The videos that a filter lets pass, in the order of their paths; read as they are enumerated.</summary>
     public abstract IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null);
 

@@ -107,6 +107,11 @@ internal static class IndexCaptionCommands
                 if (find(sample.VideoPath) is not { } video) missing.Add(sample.Id);
                 else found.AddRange(sample.Captions.Select(caption => new ClipAnnotation(ClipAnnotation.NewToken(), AnnotationKind.Caption, video.Hash, video.Path, new ClipSpan(sample.Start ?? 0, sample.End ?? video.Duration), caption)));
             }
+            foreach (var wrong in data.WrongAnswers)
+            {
+                if (find(wrong.Clip.Path) is not { } video) missing.Add(wrong.Clip.Path);
+                else found.Add(new ClipAnnotation(ClipAnnotation.NewToken(), AnnotationKind.Wrong, video.Hash, video.Path, new ClipSpan(wrong.Clip.Start ?? 0, wrong.Clip.End ?? video.Duration), wrong.Query));
+            }
         }
         return [.. found.DistinctBy(annotation => (annotation.Clip, annotation.Text))];   // rows without a split are in two of them
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MvAdapter.Adapters;
 using MvAdapter.Search;
 using MvAdapter.Teaching;
 
@@ -21,8 +22,10 @@ internal static class IndexTeachCommands
         var number = CollectionOptions.NumberOption();
         var output = new Option<string>("--output") { Description = "The folder of the run", Required = true, HelpName = "DIR" };
         var seed = new Option<long>("--seed") { Description = "Decides the division of the videos, the order of the pairs and the adapter's first values" };
+        var method = new Option<string>("--method") { Description = "Another method than the one this is made for, to compare with (info --method lists them)", DefaultValueFactory = _ => "mv-adapter", HelpName = "NAME" };
+        var all = new Option<bool>("--all") { Description = "Learn from all captions and measure nothing: for who has a test set of their own (eval)" };
         var json = new Option<bool>("--json") { Description = "Print the report as JSON" };
-        foreach (var option in new Option[] { number, output, seed, json }) command.Add(option);
+        foreach (var option in new Option[] { number, output, seed, method, all, json }) command.Add(option);
         var machine = new MachineOptions(command, withPrecision: false);
         var precision = new Option<string?>("--precision") { Description = "fp32, or bf16 for products in bfloat16 (by default what is faster here)" };
         precision.AcceptOnlyFromAmong("fp32", "bf16");
@@ -32,13 +35,15 @@ internal static class IndexTeachCommands
             using var store = location.Open(parsed, StoreAccess.Read);
             var collection = CollectionOptions.Choose(store, parsed.GetValue(number), byModel: false);
             var folder = new TeachingFolder(parsed.GetValue(output)!);
+            _ = Methods.Find(parsed.GetValue(method)!);
             using var held = folder.Hold();
             using var bar = Terminal.Begin("steps", 0);
             var run = new TeachingRun(store, collection, folder, source => machine.Apply(parsed, source),
-                parsed.GetValue(precision) ?? MachineReport.FasterPrecision(ModelOptions.ParseDevices(machine.DeviceName(parsed))[0]), bar);
+                parsed.GetValue(precision) ?? MachineReport.FasterPrecision(ModelOptions.ParseDevices(machine.DeviceName(parsed))[0]), bar) { Method = parsed.GetValue(method)!, All = parsed.GetValue(all) };
             var report = run.Run(parsed.GetValue(seed), cancellation);
             bar.Clear();
-            if (parsed.GetValue(json)) Console.WriteLine(File.ReadAllText(folder.Report));
+            if (report is null) Console.WriteLine($"{TextForMessage.Quote(folder.Adapter)} has learnt from all captions and is not measured; \"eval --adapter\" measures it on a test set of yours");
+            else if (parsed.GetValue(json)) Console.WriteLine(File.ReadAllText(folder.Report));
             else
             {
                 Console.WriteLine(report.ToText());
@@ -69,8 +74,9 @@ internal static class IndexTeachCommands
         {
             var folder = new TeachingFolder(parsed.GetValue(run)!);
             if (folder.ReadSnapshot() is not { } snapshot) throw new InvalidFileException(folder.Path, "holds no run of index train");
-            if (!File.Exists(folder.Report)) throw new InvalidFileException(folder.Path, "the run is not finished; go on with it by \"index train\"");
-            if (!TeachingReport.Read(folder.Report).IsBetter && !parsed.GetValue(force))
+            if (!File.Exists(folder.Report) && !(snapshot.All && File.Exists(folder.Adapter))) throw new InvalidFileException(folder.Path, "the run is not finished; go on with it by \"index train\"");
+            if (snapshot.All && !parsed.GetValue(force)) throw new MvAdapterException("the adapter was not measured, so the old model stays; --force puts it to use all the same");
+            if (!snapshot.All && !TeachingReport.Read(folder.Report).IsBetter && !parsed.GetValue(force))
                 throw new MvAdapterException("the adapter is not better beyond the interval, so the old model stays; --force puts it to use all the same");
             using var store = location.Open(parsed, StoreAccess.Write);
             var old = CollectionOptions.Choose(store, snapshot.Collection, byModel: false);

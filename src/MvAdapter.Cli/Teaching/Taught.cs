@@ -5,8 +5,9 @@ namespace MvAdapter.Cli;
 
 /// <summary>What an index has been taught: its captions and right answers, clip by clip, with files that are there.</summary>
 /// <param name="Clips">The clips.</param>
+/// <param name="Wrong">Clips that are wrong answers, each with the queries in its captions' place; queries without a right answer teach nothing.</param>
 /// <param name="Gone">Captions and marks of videos that have changed or are gone.</param>
-internal sealed record Taught(IReadOnlyList<TaughtClip> Clips, int Gone)
+internal sealed record Taught(IReadOnlyList<TaughtClip> Clips, IReadOnlyList<TaughtClip> Wrong, int Gone)
 {
     private const int OthersLookedAt = 1000;
     private const int MostOthers = 200;
@@ -15,16 +16,24 @@ internal sealed record Taught(IReadOnlyList<TaughtClip> Clips, int Gone)
     public static Taught Of(ClipStore store, ClipCollection collection)
     {
         var gone = 0;
-        var clips = new List<TaughtClip>();
         var paths = new Dictionary<string, string?>(StringComparer.Ordinal);
-        foreach (var clip in store.Annotations.All().Where(annotation => annotation.IsPair).GroupBy(annotation => annotation.Clip))
+        var all = store.Annotations.All().ToLookup(annotation => annotation.IsPair);
+        var clips = ByClip(all[true]);
+        var answered = clips.SelectMany(clip => clip.Captions).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        return new Taught(clips, ByClip(all[false].Where(annotation => answered.Contains(annotation.Text))), gone);
+
+        List<TaughtClip> ByClip(IEnumerable<ClipAnnotation> annotations)
         {
-            var first = clip.First();
-            if (!paths.TryGetValue(first.Hash, out var path)) paths[first.Hash] = path = PathOf(store, [collection], first);
-            if (path is null) gone += clip.Count();
-            else clips.Add(new TaughtClip(first.Hash, path, first.Span.Start, first.Span.End, [.. clip.Select(annotation => annotation.Text).Distinct(StringComparer.OrdinalIgnoreCase)]));
+            var found = new List<TaughtClip>();
+            foreach (var clip in annotations.GroupBy(annotation => annotation.Clip))
+            {
+                var first = clip.First();
+                if (!paths.TryGetValue(first.Hash, out var path)) paths[first.Hash] = path = PathOf(store, [collection], first);
+                if (path is null) gone += clip.Count();
+                else found.Add(new TaughtClip(first.Hash, path, first.Span.Start, first.Span.End, [.. clip.Select(annotation => annotation.Text).Distinct(StringComparer.OrdinalIgnoreCase)]));
+            }
+            return found;
         }
-        return new Taught(clips, gone);
     }
 
     /// <summary>Where a video of that content is; null when it has changed or is gone.</summary>

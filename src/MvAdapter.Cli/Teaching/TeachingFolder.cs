@@ -6,7 +6,17 @@ using MvAdapter.Training;
 namespace MvAdapter.Cli;
 
 /// <summary>What a run of <c>index train</c> began with; a run that goes on takes it from here and not from the index, which may have grown.</summary>
-internal sealed record TeachingSnapshot(long Collection, long Seed, IReadOnlyList<TaughtClip> Clips, IReadOnlyList<TaughtClip> Others);
+internal sealed record TeachingSnapshot(long Collection, long Seed, IReadOnlyList<TaughtClip> Clips, IReadOnlyList<TaughtClip> Others)
+{
+    /// <summary>Clips that were called wrong answers, each with the queries in its captions' place.</summary>
+    public IReadOnlyList<TaughtClip> Wrong { get; init; } = [];
+
+    /// <summary>What is trained.</summary>
+    public string Method { get; init; } = "mv-adapter";
+
+    /// <summary>Whether all captions are learnt from and none is kept to measure by.</summary>
+    public bool All { get; init; }
+}
 
 /// <summary>How far a run is, for whoever looks at it from outside.</summary>
 /// <param name="Stage">train, measure, done, failed or stopped.</param>

@@ -30,14 +30,21 @@ internal sealed class TeachingRun
     public TeachingRun(ClipStore store, ClipCollection collection, TeachingFolder folder, Func<ModelSource, ModelSource> onThisMachine, string precision, Terminal.Progress bar) =>
         (this.store, this.collection, this.folder, this.onThisMachine, this.precision, this.bar) = (store, collection, folder, onThisMachine, precision, bar);
 
+    /// <summary>What is trained.</summary>
+    public string Method { get; init; } = "mv-adapter";
+
+    /// <summary>Whether all captions are learnt from, and nothing is measured.</summary>
+    public bool All { get; init; }
+
     /// <summary>Trains and measures what is not yet.</summary>
+    /// <returns>The report; null where nothing is measured.</returns>
     /// <exception cref="MvAdapterException">There are too few captions, or something failed; the folder's state says so too.</exception>
-    public TeachingReport Run(long seed, CancellationToken cancellation)
+    public TeachingReport? Run(long seed, CancellationToken cancellation)
     {
         try
         {
             var report = Work(seed, cancellation);
-            Tell(state with { Stage = "done", Message = report.IsBetter ? "better beyond the interval" : "not better beyond the interval" }, now: true);
+            Tell(state with { Stage = "done", Message = report is null ? "not measured" : report.IsBetter ? "better beyond the interval" : "not better beyond the interval" }, now: true);
             return report;
         }
         catch (OperationCanceledException)
@@ -47,33 +54,37 @@ internal sealed class TeachingRun
         }
         catch (Exception e) when (e is MvAdapterException or Torch.TorchException)
         {
-            if (Directory.Exists(folder.Path)) Tell(state with { Stage = "failed", Message = e.Message }, now: true);
+            TellOfFailure(e);
             throw;
         }
     }
 
-    private TeachingReport Work(long seed, CancellationToken cancellation)
+    private TeachingReport? Work(long seed, CancellationToken cancellation)
     {
         var known = folder.ReadSnapshot();
         if (known is not null && known.Collection != collection.Id) throw new UsageException($"the run in {TextForMessage.Quote(folder.Path)} belongs to the collection {known.Collection}; choose another --output");
+        if (known is not null && (known.Method != Method || known.All != All))
+            throw new UsageException($"the run in {TextForMessage.Quote(folder.Path)} was begun with --method {known.Method}{(known.All ? " --all" : "")}; choose another --output");
         var snapshot = known ?? Snapshot(seed);
         var clips = snapshot.Clips;
-        var folds = TeachingSplit.Of(clips, snapshot.Seed);
+        var folds = All ? [] : TeachingSplit.Of(clips, snapshot.Seed);
         if (known is null) folder.Begin(snapshot);
-        state = state with { Parts = folds.Count };
-        Terminal.Say($"{clips.Sum(clip => clip.Captions.Count)} captions of {clips.Count} clips of {clips.Select(clip => clip.Video).Distinct().Count()} videos; " + (folds.Count == 1
+        state = state with { Parts = Math.Max(1, folds.Count) };
+        var wrong = snapshot.Wrong.Sum(clip => clip.Captions.Count);
+        Terminal.Say($"{clips.Sum(clip => clip.Captions.Count)} captions {(wrong > 0 ? $"and {wrong} wrong answers to them, " : "")}of {clips.Count} clips of {clips.Select(clip => clip.Video).Distinct().Count()} videos; " + (All ? "all are learnt from" : folds.Count == 1
             ? $"{folds[0].Held.Count} clips of other videos are held out" : $"too few to hold some out, so {folds.Count} parts are measured in turn, each by a model that learns from the others"));
         var queries = new List<HeldQuery>();
         foreach (var (part, fold) in folds.Index()) queries.AddRange(folder.ReadRanks(part) ?? Measure(snapshot, fold, part, cancellation));
         if (!File.Exists(folder.Adapter))
         {
-            var made = folds.Count == 1 ? folder.Part(0) : Train(snapshot, clips, folds.Count, cancellation);
+            var made = folds.Count == 1 ? folder.Part(0) : Train(snapshot, clips, snapshot.Wrong, folds.Count, cancellation);
             Files.AtomicFile.Write(folder.Adapter, stream =>
             {
                 using var file = File.OpenRead(Result(made));
                 file.CopyTo(stream);
             });
         }
+        if (All) return null;
         var taught = folds.Count == 1 ? [.. folds[0].Train.Select(i => clips[i])] : clips;
         var report = TeachingReport.Of(queries, taught.Count, taught.Sum(clip => clip.Captions.Count), folds.Count, snapshot.Seed);
         report.Write(folder.Report);
@@ -84,15 +95,15 @@ internal sealed class TeachingRun
     {
         var taught = Taught.Of(store, collection);
         if (taught.Gone > 0) Terminal.Warn($"{taught.Gone} captions and marks are of videos that have changed or are gone, and are left out");
-        return new TeachingSnapshot(collection.Id, seed, taught.Clips, Taught.Others(store, collection, (int)seed));
+        return new TeachingSnapshot(collection.Id, seed, taught.Clips, Taught.Others(store, collection, (int)seed)) { Wrong = taught.Wrong, Method = Method, All = All };
     }
 
     private List<HeldQuery> Measure(TeachingSnapshot snapshot, TeachingFold fold, int part, CancellationToken cancellation)
     {
         before ??= Encode("before", collection.Model.ToSource(), [.. snapshot.Clips, .. snapshot.Others], part, cancellation);
-        var run = Train(snapshot, [.. fold.Train.Select(i => snapshot.Clips[i])], part, cancellation);
         TaughtClip[] held = [.. fold.Held.Select(i => snapshot.Clips[i])];
         var unseen = held.Select(clip => clip.Video).ToHashSet(StringComparer.Ordinal);
+        var run = Train(snapshot, [.. fold.Train.Select(i => snapshot.Clips[i])], [.. snapshot.Wrong.Where(clip => !unseen.Contains(clip.Video))], part, cancellation);
         int[] others = [.. Enumerable.Range(0, snapshot.Others.Count).Where(i => !unseen.Contains(snapshot.Others[i].Video))];
         var after = Encode("after", collection.Model.ToSource() with { Adapter = Result(run), AdapterConfig = null }, [.. held, .. others.Select(i => snapshot.Others[i])], part, cancellation);
         var ranksBefore = TeachingMeasurement.Ranks(before, fold.Held, [.. others.Select(i => snapshot.Clips.Count + i)]);
@@ -124,14 +135,14 @@ internal sealed class TeachingRun
     }
 
     // Trains in a folder of its own; a run that is finished there costs its loading.
-    private string Train(TeachingSnapshot snapshot, IReadOnlyList<TaughtClip> clips, int part, CancellationToken cancellation)
+    private string Train(TeachingSnapshot snapshot, IReadOnlyList<TaughtClip> clips, IReadOnlyList<TaughtClip> wrong, int part, CancellationToken cancellation)
     {
         var run = folder.Part(part);
         if (File.Exists(Path.Combine(run, "finished"))) return run;
         var captions = folder.File($"part{part}.jsonl");
         var (source, sampling) = (onThisMachine(collection.Model.ToSource()), FrameSampling.Parse(collection.Model.Sampling));
-        TeachingRecipe.WriteCaptions(captions, clips, sampling.MaxFrames);
-        var config = TeachingRecipe.Config(source.Clip, Size(source, cancellation), sampling, collection.Model.Words, clips.Count, clips.Sum(clip => clip.Captions.Count), captions, snapshot.Seed) with
+        TeachingRecipe.WriteCaptions(captions, clips, wrong, sampling.MaxFrames);
+        var config = TeachingRecipe.Config(source.Clip, Size(source, cancellation), sampling, collection.Model.Words, clips.Count, clips.Sum(clip => clip.Captions.Count), captions, snapshot.Seed, Method) with
         {
             Vocabulary = source.Vocabulary ?? "",
             Precision = precision,
@@ -161,6 +172,19 @@ internal sealed class TeachingRun
     }
 
     private static string Result(string run) => new RunFolder(run) is var folder && File.Exists(folder.Best) ? folder.Best : folder.Adapter;
+
+    // Where it fails because nothing can be written, this cannot be written either.
+    private void TellOfFailure(Exception failure)
+    {
+        try
+        {
+            if (Directory.Exists(folder.Path)) Tell(state with { Stage = "failed", Message = failure.Message }, now: true);
+        }
+        catch (MvAdapterException)
+        {
+            // What failed is told by who called.
+        }
+    }
 
     private void Tell(TeachingState next, bool now = false)
     {

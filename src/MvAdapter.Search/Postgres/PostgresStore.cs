@@ -116,6 +116,11 @@ internal sealed class PostgresStore : ClipStore
         ReadVideos($"{VideoRows} AND v.hash = $2", collection.Id, hash);
 
     /// <inheritdoc/>
+    public override IReadOnlySet<string> AnnotatedHashes(ClipCollection collection) => Database.Run(session => session.Rows(
+        "SELECT DISTINCT hash FROM mvadapter.annotations a WHERE EXISTS (SELECT 1 FROM mvadapter.videos v WHERE v.collection = $1 AND v.hash = a.hash)",
+        row => row.GetString(0), collection.Id)).ToHashSet(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
     public override IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null)
     {
         var last = "";

@@ -158,6 +158,19 @@ internal sealed class SqliteStore : ClipStore
         ReadVideos($"{VideoRows} AND v.hash = ?", collection.Id, hash);
 
     /// <inheritdoc/>
+    public override IReadOnlySet<string> AnnotatedHashes(ClipCollection collection)
+    {
+        lock (gate)
+        {
+            var hashes = new HashSet<string>(StringComparer.Ordinal);
+            if (!SqliteSchema.HasTeaching(database)) return hashes;
+            using var rows = database.Query("SELECT DISTINCT hash FROM annotations a WHERE EXISTS (SELECT 1 FROM videos v WHERE v.collection = ? AND v.hash = a.hash)", collection.Id);
+            while (rows.Next()) hashes.Add(rows.Text(0));
+            return hashes;
+        }
+    }
+
+    /// <inheritdoc/>
     public override IEnumerable<IndexedVideo> Videos(ClipCollection collection, ClipFilter? filter = null)
     {
         var last = "";

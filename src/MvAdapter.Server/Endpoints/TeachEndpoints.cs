@@ -13,6 +13,7 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
 {
     private const int MostAtOnce = 100;
     private const int TextsThatTellDoubt = 64;
+    private static readonly TimeSpan PatienceForDoubts = TimeSpan.FromSeconds(2);
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -34,12 +35,14 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
         var all = store.Annotations.All();
         var counts = all.CountBy(annotation => annotation.Kind).ToDictionary();
         var taught = all.Where(annotation => annotation.IsPair).ToList();
-        var there = taught.Select(annotation => annotation.Hash).Distinct(StringComparer.Ordinal).Where(hash => store.FindByHash(chosen, hash).Count > 0).ToHashSet(StringComparer.Ordinal);
+        var known = store.AnnotatedHashes(chosen);
+        var there = taught.Select(annotation => annotation.Hash).Where(known.Contains).ToHashSet(StringComparer.Ordinal);
+        var running = jobs?.IsRunning ?? false;
         var role = KeyGuard.Holder(context)?.Role ?? KeyRole.Train;
         return new TeachingAnswer(counts.GetValueOrDefault(AnnotationKind.Caption), counts.GetValueOrDefault(AnnotationKind.Right), counts.GetValueOrDefault(AnnotationKind.Wrong),
             taught.Where(annotation => there.Contains(annotation.Hash)).Select(annotation => annotation.Clip).Distinct().Count(), there.Count,
             taught.Count(annotation => !there.Contains(annotation.Hash)), options.Teaching?.LeastClips ?? 0, options.Teaching?.LeastVideos ?? 0,
-            options.Writable && role >= KeyRole.Teach, jobs is not null && options.Writable && role >= KeyRole.Train, jobs?.IsRunning ?? false, jobs?.State(), jobs?.Report());
+            options.Writable && role >= KeyRole.Teach, jobs is not null && options.Writable && role >= KeyRole.Train, running, jobs?.State(), running ? null : jobs?.Report());
     }
 
     private async Task<TeachAnswer> Next(long collection, [FromQuery(Name = "count"), Description("How many, 1 to 100")] int? count,
@@ -50,13 +53,26 @@ internal sealed class TeachEndpoints(ClipStore store, Collections collections, C
         var passed = FilterParameters.Numbers(skip);
         var all = store.Annotations.All().Where(annotation => annotation.IsPair).ToList();
         var known = all.Select(annotation => annotation.Clip).ToHashSet();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(aborted);
-        limit.CancelAfter(options.QueryTimeout);
         string[] texts = [.. all.Select(annotation => annotation.Text).Distinct(StringComparer.OrdinalIgnoreCase).TakeLast(TextsThatTellDoubt)];
-        var vectors = await Task.WhenAll(texts.Select(text => search.Encode(state, text, limit.Token))).ConfigureAwait(false);
+        var vectors = await Encode(state, texts, aborted).ConfigureAwait(false);
         var chosen = await Waiting.Run(() => TeachingChoice.Next(store.Sample(state.Collection, TeachingChoice.LookedAt), clip => known.Contains((clip.Hash, clip.Clip.Span)) || passed.Contains(clip.Clip.Id),
             count ?? 24, [.. vectors.Select(vector => (ReadOnlyMemory<float>)vector)])).ConfigureAwait(false);
         return new TeachAnswer([.. chosen.Select(clip => addresses.Describe(collection, new ClipMatch(clip.Clip, 0)))]);
+    }
+
+    // Whoever teaches does not wait for searches: while the model is busy, clips are chosen without its doubts.
+    private async Task<float[][]> Encode(CollectionModelState state, string[] texts, CancellationToken aborted)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(aborted);
+        limit.CancelAfter(PatienceForDoubts);
+        try
+        {
+            return await Task.WhenAll(texts.Select(text => search.Encode(state, text, limit.Token))).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OverloadException or OperationCanceledException && !aborted.IsCancellationRequested)
+        {
+            return [];
+        }
     }
 
     private IReadOnlyList<AnnotationAnswer> Of(long collection, long clip)

@@ -1,10 +1,9 @@
-import { ask as askServer, element, keepKey, newToken, Refusal } from "/ask.js";
+import { ask as askServer, counted, element, keepKey, newToken, Refusal } from "/ask.js";
 import { clock, fault, playOnHover, Player } from "/player.js";
 import { Captions, Marks, Teach } from "/teach.js";
 
 const $ = id => document.getElementById(id);
 const [form, words, tasks, status, results, notice] = ["search", "words", "collection", "status", "results", "notice"].map($);
-const number = new Intl.NumberFormat("en");
 const pageSize = 24;
 const title = document.title;
 let index = null;
@@ -42,6 +41,7 @@ function go(next) {
 
 async function show() {
   const { q, like, collection, all, teach, examples, filters } = query();
+  noMore();
   if (collection && index.collections.some(known => String(known.id) === collection)) tasks.value = collection;
   words.value = q;
   document.title = q ? `${q} – ${title}` : title;
@@ -82,8 +82,7 @@ function remember(q) {
 }
 
 async function search(what, address, options) {
-  next = null;
-  $("more").hidden = true;
+  noMore();
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -100,7 +99,7 @@ async function search(what, address, options) {
     results.replaceChildren(...cards);
     if (!options && found.length === pageSize) offerMore(address, pageSize);
     if (teachable && asked.q && !options) marks.show(tasks.value, asked.q, cards);
-    status.textContent = found.length ? `${what}: ${found.length} clips in ${seconds.toFixed(2)} s` : "";
+    status.textContent = found.length ? `${what}: ${counted(found.length, "clip")} in ${seconds.toFixed(2)} s` : "";
     if (found.length && !options) {
       const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
       other.addEventListener("click", () => go({ ...asked, all: !all }));
@@ -117,6 +116,11 @@ async function search(what, address, options) {
   }
 }
 
+function noMore() {
+  next = null;
+  $("more").hidden = true;
+}
+
 /** The next page, below the ones that are shown. */
 function offerMore(address, offset) {
   $("more").hidden = false;
@@ -128,7 +132,7 @@ function offerMore(address, offset) {
       results.append(...cards);
       if (teachable && query().q) marks.show(tasks.value, query().q, cards);
       if (found.length === pageSize) offerMore(address, offset + pageSize);
-      else $("more").hidden = true;
+      else noMore();
       cards[0]?.querySelector(".film").focus();
     } catch (error) {
       status.textContent = error.message;
@@ -142,18 +146,19 @@ function card(clip) {
   const span = `${clock(clip.start)} – ${clock(clip.end)}`;
   const picture = element("img", { src: clip.thumbnail, alt: "", loading: "lazy", decoding: "async" });
   const film = element("button", { type: "button", className: "film" }, picture, element("span", { className: "time", textContent: span }));
-  film.setAttribute("aria-label", `Play ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  // What is read out begins with what is seen.
+  film.setAttribute("aria-label", `${span}, play ${clip.file}`);
   picture.addEventListener("error", () => { picture.hidden = true; fault(film, "The file is gone, or another one now"); });
   film.addEventListener("click", () => player.open(clip));
   playOnHover(film, clip);
   const similar = element("button", { type: "button", className: "similar", textContent: "More like this" });
-  similar.setAttribute("aria-label", `More like ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  similar.setAttribute("aria-label", `More like this: ${clip.file}, ${span}`);
   similar.addEventListener("click", () => go({ like: String(clip.clip) }));
   const made = element("li");
   made.dataset.clip = String(clip.clip);
   const { q, examples } = query();
   const example = element("button", { type: "button", className: "similar", textContent: "Add as example", title: "Looks for the words and for what is like this clip" });
-  example.setAttribute("aria-label", `Add as example: ${clip.file}, ${clock(clip.start)} to ${clock(clip.end)}`);
+  example.setAttribute("aria-label", `Add as example: ${clip.file}, ${span}`);
   example.addEventListener("click", () => go({ ...query(), examples: [...examples, String(clip.clip)] }));
   made.append(film,
     element("div", { className: "facts" },
@@ -184,7 +189,7 @@ function welcome() {
   running.abort();
   results.removeAttribute("aria-busy");
   const chosen = index.collections.find(known => String(known.id) === tasks.value);
-  status.textContent = `${number.format(chosen.clips)} clips in ${number.format(chosen.videos)} videos`;
+  status.textContent = `${counted(chosen.clips, "clip")} in ${counted(chosen.videos, "video")}`;
   tell("Which moment are you looking for?", ["Describe it in words, or drop a video to find clips like it. ", element("kbd", { textContent: "/" }), " starts a search, the arrow keys go through what was found."]);
 }
 
@@ -192,7 +197,7 @@ function empty() {
   status.textContent = "";
   const problem = index.collections.find(known => String(known.id) === tasks.value)?.problem;
   if (problem) return tell("This collection cannot be searched", problem);
-  tell("There are no videos in this index yet", "Add some, then load this page again:", element("code", { textContent: index.fill }));
+  tell("There are no videos in this index yet", "Add some, then load this page again:", element("code", { textContent: index.fill, tabIndex: 0 }));
 }
 
 function failed(error, again) {

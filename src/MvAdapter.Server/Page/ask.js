@@ -2,6 +2,12 @@
 
 const keyName = "mvadapter-key";
 
+/** Numbers as they are read. */
+export const number = new Intl.NumberFormat("en");
+
+/** So many of something. */
+export const counted = (count, what) => `${number.format(count)} ${what}${count === 1 ? "" : "s"}`;
+
 /** An element with its properties and children; text is always text. */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);

@@ -1,10 +1,10 @@
 // Teaching: captions of clips, marks on answers, and the training of an adapter on them.
-import { ask, element, newToken, send } from "/ask.js";
+import { ask, counted, element, newToken, number, send } from "/ask.js";
 import { clock, loop } from "/player.js";
 
 const $ = id => document.getElementById(id);
-const number = new Intl.NumberFormat("en");
 const fewClips = 20;      // that are asked for at once
+const mostSkipped = 500;  // that are told; the address has an end
 const pollTime = 1500;    // ms between looks at a training
 const annotations = (collection, clip) => `/api/collections/${encodeURIComponent(collection)}/clips/${encodeURIComponent(clip)}/annotations`;
 
@@ -148,7 +148,7 @@ export class Teach {
   async next() {
     try {
       if (!this.queue.length) {
-        const parameters = new URLSearchParams({ count: String(fewClips), skip: this.skipped.join(",") });
+        const parameters = new URLSearchParams({ count: String(fewClips), skip: this.skipped.slice(-mostSkipped).join(",") });
         this.queue = (await ask(`/api/collections/${encodeURIComponent(this.collection)}/teach?${parameters}`)).clips;
       }
       this.show(this.queue.shift() ?? null);
@@ -247,7 +247,7 @@ export class Teach {
   paint() {
     const s = this.state;
     const missing = [s.leastClips - s.clips, s.leastVideos - s.videos];
-    $("teach-progress").textContent = `${number.format(s.captions)} captions, ${number.format(s.right)} right and ${number.format(s.wrong)} wrong answers, on ${number.format(s.clips)} clips of ${number.format(s.videos)} videos`
+    $("teach-progress").textContent = `${counted(s.captions, "caption")}, ${number.format(s.right)} right and ${number.format(s.wrong)} wrong answers, on ${counted(s.clips, "clip")} of ${counted(s.videos, "video")}`
       + (s.gone ? `; ${number.format(s.gone)} belong to videos that have changed or are gone` : "");
     $("teach-enough").max = s.leastClips;
     $("teach-enough").value = Math.min(s.clips, s.leastClips);

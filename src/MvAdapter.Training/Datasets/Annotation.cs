@@ -13,6 +13,9 @@ internal sealed record Annotation(string Id, IReadOnlyList<string> Captions)
 
     public double? End { get; init; }
 
+    /// <summary>Queries that it is a wrong answer to. It may have no caption then.</summary>
+    public IReadOnlyList<string> WrongFor { get; init; } = [];
+
     /// <summary>The id of the sample whose frames this one shows in the opposite order.</summary>
     public string? ReversalOf { get; init; }
 

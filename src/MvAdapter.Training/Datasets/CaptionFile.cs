@@ -4,11 +4,14 @@ namespace MvAdapter.Datasets;
 
 /// <summary>
 /// Anything: one record a caption, as JSONL, CSV or TSV, with <c>video</c>, <c>caption</c> and optionally <c>start</c>,
-/// <c>end</c> (seconds), <c>split</c> and <c>reversal_of</c>. Records of one clip make one sample of several captions;
+/// <c>end</c> (seconds), <c>split</c>, <c>reversal_of</c> and <c>kind</c>: caption, right (the clip answers the query that the caption is) or
+/// wrong (it does not). Records of one clip make one sample of several captions;
 /// records without a split belong to train and test, so that a plain list can be trained and tried on.
 /// </summary>
 internal static class CaptionFile
 {
+    private const string Wrong = "wrong";
+
     public static IEnumerable<Annotation> Read(DatasetOptions options)
     {
         var path = options.Annotations;
@@ -25,8 +28,9 @@ internal static class CaptionFile
         records.Where(item => Check(path, item.Line, item.Record) is not { } own ? split != Split.Val : own == split)
             .Select(item => item.Record)
             .GroupBy(record => (record.Video, record.Start, record.End))
-            .Select(clip => new Annotation(IdOf(clip.First()), [.. clip.Select(record => record.Caption.Trim())])
+            .Select(clip => new Annotation(IdOf(clip.First()), [.. clip.Where(record => record.Kind != Wrong).Select(record => record.Caption.Trim())])
             {
+                WrongFor = [.. clip.Where(record => record.Kind == Wrong).Select(record => record.Caption.Trim())],
                 VideoNames = [clip.Key.Video],
                 Start = clip.Key.Start,
                 End = clip.Key.End,
@@ -38,7 +42,7 @@ internal static class CaptionFile
 
     private static IEnumerable<(int, Record)> ReadCsv(string path) =>
         CsvTable.Read(path, "video", "caption").Rows.Select(row => (row.Line, new Record(
-            row["video"], row["caption"], row.FindNumber("start"), row.FindNumber("end"), row.Find("split"), row.Find("reversal_of"))));
+            row["video"], row["caption"], row.FindNumber("start"), row.FindNumber("end"), row.Find("split"), row.Find("reversal_of"), row.Find("kind"))));
 
     /// <summary>The record's split, after all its fields have been found sound.</summary>
     private static Split? Check(string path, int line, Record record)
@@ -49,6 +53,7 @@ internal static class CaptionFile
         if (string.IsNullOrWhiteSpace(record.Caption)) throw Error("caption", "empty");
         if (record.Start is { } start && !(start >= 0 && double.IsFinite(start))) throw Error("start", "not a time in seconds");
         if (record.End is { } end && !(end > (record.Start ?? 0) && double.IsFinite(end))) throw Error("end", "not after the start");
+        if (record.Kind is not (null or "caption" or "right" or Wrong)) throw Error("kind", $"'{TextForMessage.Quote(record.Kind, 40)}' is not caption, right or wrong");
         if (record.Split is not { } name) return null;
         return SplitNames.TryParse(name, out var split)
             ? split
@@ -61,5 +66,5 @@ internal static class CaptionFile
 
     [method: System.Text.Json.Serialization.JsonConstructor]
     private readonly record struct Record(
-        string Video, string Caption, double? Start = null, double? End = null, string? Split = null, string? ReversalOf = null);
+        string Video, string Caption, double? Start = null, double? End = null, string? Split = null, string? ReversalOf = null, string? Kind = null);
 }

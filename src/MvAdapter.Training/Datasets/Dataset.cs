@@ -16,6 +16,9 @@ public sealed record Dataset(
     /// </summary>
     public IReadOnlyList<ReversalPair> ReversalPairs { get; init; } = [];
 
+    /// <summary>Clips that are wrong answers to captions of others. Only caption files have them.</summary>
+    public IReadOnlyList<WrongAnswer> WrongAnswers { get; init; } = [];
+
     /// <summary>How many samples the annotation files list.</summary>
     public int Expected => Samples.Count + Missing.Count;
 

@@ -28,7 +28,7 @@ public sealed class DatasetSource
         new("activitynet", "train.json, val_1.json, train_ids.json, val_ids.json", ActivityNet.Read),
         new("moving-shapes", "captions.jsonl, as make-dataset writes it", MovingShapes.Read),
         new("frames", "a JSON list of vid, id, caption, frames, or train.json, val.json and test.json of that form", Frames.Read),
-        new("captions", "a JSONL, CSV or TSV file of video, caption[, start, end, split]", CaptionFile.Read),
+        new("captions", "a JSONL, CSV or TSV file of video, caption[, start, end, split, kind]", CaptionFile.Read),
     ];
 
     /// <summary>The kind of that name; for an unknown one the message suggests the nearest.</summary>
@@ -54,7 +54,7 @@ public sealed class DatasetSource
     public Dataset? LoadUnlessEmpty(DatasetOptions options)
     {
         var annotations = read(options).ToList();
-        if (annotations.Count == 0) return null;
+        if (annotations.TrueForAll(annotation => annotation.Captions.Count == 0)) return null;
         var root = options.Videos ?? (File.Exists(options.Annotations)
             ? Path.GetDirectoryName(Path.GetFullPath(options.Annotations))!
             : options.Annotations);
@@ -71,6 +71,7 @@ public sealed class DatasetSource
     {
         List<Sample> samples = [];
         List<string> missing = [];
+        List<WrongAnswer> wrong = [];
         Dictionary<string, int> indices = new(StringComparer.Ordinal);
         foreach (var annotation in annotations)
         {
@@ -79,9 +80,11 @@ public sealed class DatasetSource
                 : pictures.Contains(null) ? null : Path.GetDirectoryName(pictures[0]);
             if (path is null)
             {
-                missing.Add(annotation.Id);
+                if (annotation.Captions.Count > 0) missing.Add(annotation.Id);
                 continue;
             }
+            wrong.AddRange(annotation.WrongFor.Select(query => new WrongAnswer(new VideoClip(path, annotation.Start, annotation.End), query)));
+            if (annotation.Captions.Count == 0) continue;
             indices.TryAdd(annotation.Id, samples.Count);
             samples.Add(new Sample(annotation.Id, path, annotation.Start, annotation.End, annotation.Captions, split) { Pictures = pictures?.OfType<string>().ToList() });
         }
@@ -90,6 +93,6 @@ public sealed class DatasetSource
             if (annotation.ReversalOf is { } original
                 && indices.TryGetValue(original, out var video) && indices.TryGetValue(annotation.Id, out var reversed))
                 pairs.Add(new ReversalPair(video, reversed));
-        return new Dataset(Name, split, samples, missing) { ReversalPairs = pairs };
+        return new Dataset(Name, split, samples, missing) { ReversalPairs = pairs, WrongAnswers = wrong };
     }
 }

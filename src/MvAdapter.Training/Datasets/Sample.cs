@@ -20,7 +20,14 @@ public sealed record Sample(
 }
 
 /// <summary>A video and one of its captions: what a training batch is made of.</summary>
-public readonly record struct TrainingPair(Sample Sample, string Caption);
+public readonly record struct TrainingPair(Sample Sample, string Caption)
+{
+    /// <summary>A clip that somebody has called a wrong answer to the caption, to be told from the right one; null for none.</summary>
+    public VideoClip? WrongAnswer { get; init; }
+}
+
+/// <summary>A clip that somebody has called a wrong answer to a query.</summary>
+public sealed record WrongAnswer(VideoClip Clip, string Query);
 
 /// <summary>The indices of two samples whose videos are each other's exact time reversal.</summary>
 public readonly record struct ReversalPair(int Video, int Reversed);

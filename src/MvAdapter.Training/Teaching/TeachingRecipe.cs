@@ -13,6 +13,7 @@ namespace MvAdapter.Teaching;
 /// </summary>
 public static class TeachingRecipe
 {
+    private const string MvAdapter = "mv-adapter";
     private const int UsualBatch = 16;
     private const int LargeBatch = 32;
     private const int FewestSteps = 100;
@@ -33,7 +34,8 @@ public static class TeachingRecipe
     /// <param name="pairs">How many captions they have together.</param>
     /// <param name="annotations">The caption file.</param>
     /// <param name="seed">The run's seed.</param>
-    public static RunConfig Config(string clip, ClipConfig size, FrameSampling sampling, int words, int clips, int pairs, string annotations, long seed)
+    /// <param name="method">What is trained; the rates are those that MV-Adapter was measured at.</param>
+    public static RunConfig Config(string clip, ClipConfig size, FrameSampling sampling, int words, int clips, int pairs, string annotations, long seed, string method = MvAdapter)
     {
         ArgumentNullException.ThrowIfNull(size);
         ArgumentNullException.ThrowIfNull(sampling);
@@ -47,7 +49,8 @@ public static class TeachingRecipe
             Dataset = "captions",
             Annotations = annotations,
             Clip = clip,
-            Settings = small ? """{"bottleneck": 32}""" : "",
+            Method = method,
+            Settings = small && method == MvAdapter ? """{"bottleneck": 32}""" : "",
             Frames = sampling.MaxFrames,
             Words = words,
             Sampling = FrameSampling.Name(sampling.Strategy),
@@ -69,9 +72,14 @@ public static class TeachingRecipe
     /// frames earlier or later: other frames of the same, under the same captions, which never meet in one batch. Where there are enough
     /// clips, a tenth of the videos is kept to choose the best moment of the run by.
     /// </summary>
-    public static void WriteCaptions(string path, IReadOnlyList<TaughtClip> clips, int frames)
+    /// <param name="path">The file.</param>
+    /// <param name="clips">The clips.</param>
+    /// <param name="wrong">Clips that were called wrong answers, each to the queries that stand for its captions.</param>
+    /// <param name="frames">Most frames of a clip.</param>
+    public static void WriteCaptions(string path, IReadOnlyList<TaughtClip> clips, IReadOnlyList<TaughtClip> wrong, int frames)
     {
         ArgumentNullException.ThrowIfNull(clips);
+        ArgumentNullException.ThrowIfNull(wrong);
         var videos = clips.Select(clip => clip.Video).Distinct(StringComparer.Ordinal).ToList();
         var every = (int)(1 / ShareOfValidation);
         var validation = clips.Count >= ClipsForValidation ? videos.Where((_, i) => i % every == every - 1).ToHashSet(StringComparer.Ordinal) : [];
@@ -86,10 +94,17 @@ public static class TeachingRecipe
                     foreach (var caption in clip.Captions)
                         file.WriteLine(JsonSerializer.Serialize(new Line(clip.Path, caption, Math.Max(0, clip.Start + Math.Max(0, by)), clip.End + Math.Min(0, by), chosen ? "val" : "train"), Lines));
             }
+            foreach (var clip in wrong)
+                foreach (var query in clip.Captions)
+                    file.WriteLine(JsonSerializer.Serialize(new Line(clip.Path, query, clip.Start, clip.End, "train") { Kind = "wrong" }, Lines));
         });
     }
 
     private sealed record Line(
         [property: JsonPropertyName("video")] string Video, [property: JsonPropertyName("caption")] string Caption,
-        [property: JsonPropertyName("start")] double Start, [property: JsonPropertyName("end")] double End, [property: JsonPropertyName("split")] string Split);
+        [property: JsonPropertyName("start")] double Start, [property: JsonPropertyName("end")] double End, [property: JsonPropertyName("split")] string Split)
+    {
+        [JsonPropertyName("kind")]
+        public string? Kind { get; init; }
+    }
 }

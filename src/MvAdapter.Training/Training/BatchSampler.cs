@@ -1,4 +1,5 @@
 using MvAdapter.Datasets;
+using MvAdapter.Video;
 
 namespace MvAdapter.Training;
 
@@ -11,6 +12,7 @@ public sealed class BatchSampler
     private const int UsualBatchSize = 16;
     private const ulong Stream = 0x4F52444552; // "ORDER"
     private readonly IReadOnlyList<TrainingPair> pairs;
+    private readonly ILookup<string, VideoClip> wrongAnswers;
     private readonly int batchSize;
     private readonly bool distinct;
     private readonly ulong seed;
@@ -20,10 +22,15 @@ public sealed class BatchSampler
     /// <param name="batchSize">Pairs in a batch; 0 for 16, or for all that a small dataset has.</param>
     /// <param name="distinct">Whether a caption, a clip, or clips of one video that overlap, may stand in a batch but once.</param>
     /// <param name="seed">The run's seed.</param>
+    /// <param name="wrongAnswers">Clips that are wrong answers to captions: each pair of such a caption brings one, another in each epoch.</param>
     /// <exception cref="UsageException">The batch cannot be filled.</exception>
-    public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed)
+    public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed, IReadOnlyList<WrongAnswer>? wrongAnswers = null)
     {
         (this.pairs, this.distinct, this.seed) = (pairs, distinct, (ulong)seed);
+        // Somebody may have called right what another has called wrong.
+        var right = pairs.ToLookup(pair => pair.Caption, pair => pair.Sample.Clip, StringComparer.OrdinalIgnoreCase);
+        this.wrongAnswers = (wrongAnswers ?? []).Where(wrong => !right[wrong.Query].Any(clip => Overlap(clip, wrong.Clip)))
+            .ToLookup(wrong => wrong.Query, wrong => wrong.Clip, StringComparer.OrdinalIgnoreCase);
         var available = distinct
             ? Math.Min(pairs.Select(pair => pair.Sample.Id).Distinct().Count(), pairs.Select(pair => pair.Caption).Distinct().Count())
             : pairs.Count;
@@ -48,8 +55,11 @@ public sealed class BatchSampler
     {
         var order = Enumerable.Range(0, pairs.Count).ToArray();
         SeededRandom.For(seed, Stream, epoch).Shuffle<int>(order);
-        return distinct ? Distinct(order) : [.. order.Select(i => pairs[i]).Chunk(batchSize).Where(batch => batch.Length == batchSize)];
+        var batches = distinct ? Distinct(order) : [.. order.Select(i => pairs[i]).Chunk(batchSize).Where(batch => batch.Length == batchSize)];
+        return wrongAnswers.Count == 0 ? batches : [.. batches.Select(batch => batch.Select(pair => pair with { WrongAnswer = InTurn([.. wrongAnswers[pair.Caption]], epoch) }).ToList())];
     }
+
+    private static VideoClip? InTurn(VideoClip[] clips, int epoch) => clips.Length == 0 ? null : clips[epoch % clips.Length];
 
     /// <summary>Fills batches in order; a pair that would meet its like waits for a later batch.</summary>
     private List<IReadOnlyList<TrainingPair>> Distinct(int[] order)
@@ -68,7 +78,7 @@ public sealed class BatchSampler
 
             void Place(TrainingPair pair)
             {
-                if (videos.Contains(pair.Sample.Id) || captions.Contains(pair.Caption) || batch.Any(other => Overlap(other.Sample, pair.Sample))) waiting.Enqueue(pair);
+                if (videos.Contains(pair.Sample.Id) || captions.Contains(pair.Caption) || batch.Any(other => Overlap(other.Sample.Clip, pair.Sample.Clip))) waiting.Enqueue(pair);
                 else
                 {
                     videos.Add(pair.Sample.Id);
@@ -80,6 +90,6 @@ public sealed class BatchSampler
     }
 
     // What both show would be a wrong answer to itself.
-    private static bool Overlap(Sample a, Sample b) => a.VideoPath == b.VideoPath && a.Pictures is null && b.Pictures is null
+    private static bool Overlap(VideoClip a, VideoClip b) => a.Path == b.Path && a.Pictures is null && b.Pictures is null
         && (a.Start ?? 0) < (b.End ?? double.PositiveInfinity) && (b.Start ?? 0) < (a.End ?? double.PositiveInfinity);
 }

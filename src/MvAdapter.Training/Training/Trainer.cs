@@ -44,7 +44,9 @@ public sealed class Trainer : IDisposable
         if (IsFirst) folder.RefuseOther(config);
         var training = config.Load(Split.Train, options.Strict);
         videoCount = training.Samples.Count;
-        sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed);
+        // Those who divide a batch know only their own rows.
+        var wrong = workers is null && config.ChunkSize == 0 ? training.WrongAnswers : [];
+        sampler = new BatchSampler(training.Pairs, config.BatchSize, config.DistinctBatches, config.Seed, wrong);
         if (workers is not null) WorkersBatch.Agree(workers, training, sampler.BatchSize);
         loaded = TrainingModel.Load(config, options.Device, cancellation);
         if (workers is not null) SharedWeights.Share(workers, loaded.Model, Say);
@@ -52,6 +54,7 @@ public sealed class Trainer : IDisposable
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision, workers);
         pace = workers is null ? null : new WorkerPace(workers, Say);
         Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
+        if (training.WrongAnswers.Count > 0) Say($"{training.WrongAnswers.Count} wrong answers {(wrong.Count > 0 ? "to learn from" : "are left out: only one worker with chunk_size 0 learns from them")}");
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         var before = IsFirst ? folder.ReadCheckpoint(path => RunCheckpoint.Restore(path, loaded.Model, trainingStep.Optimizer), Say) : null;
         if (workers is not null) before = RunCheckpoint.Share(workers, loaded.Model, trainingStep.Optimizer, before);
@@ -153,7 +156,7 @@ public sealed class Trainer : IDisposable
     {
         // Read ahead of the loop: the same batches twice, once as clips to read and once as pairs to train on.
         using var batches = Batches().GetEnumerator();
-        using var videos = frames.Read(Batches().SelectMany(Own).Select(pair => pair.Sample.Clip), cancellation).GetEnumerator();
+        using var videos = frames.Read(Batches().SelectMany(Own).SelectMany(Clips), cancellation).GetEnumerator();
         TorchRuntime.ResetPeakMemory(options.Device);
         var estimate = new RunEstimate(TotalSteps - progress.Step, sampler.BatchSize, config.Accumulation);
         var sinceCheckpoint = Stopwatch.StartNew();
@@ -277,6 +280,8 @@ public sealed class Trainer : IDisposable
         }
     }
 
+    private static IEnumerable<VideoClip> Clips(TrainingPair pair) => pair.WrongAnswer is { } wrong ? [pair.Sample.Clip, wrong] : [pair.Sample.Clip];
+
     private IReadOnlyList<TrainingPair> Own(IReadOnlyList<TrainingPair> batch) => workers?.Part(batch) ?? batch;
 
     private ReadBatch Next(IEnumerator<IReadOnlyList<TrainingPair>> batches, IEnumerator<VideoFrames> videos)
@@ -286,12 +291,15 @@ public sealed class Trainer : IDisposable
         for (var tries = 0; tries < MostEpochsWithoutBatch * sampler.BatchesPerEpoch && videoCount - skipped.Count > 1; tries++)
         {
             batches.MoveNext();
-            var batch = new List<(TrainingPair, VideoFrames)>();
+            var batch = new List<(TrainingPair, VideoFrames, VideoFrames?)>();
             var unreadable = new List<UnreadableVideo>();
             foreach (var pair in Own(batches.Current))
             {
                 videos.MoveNext();
-                if (videos.Current.Error is not { } error) batch.Add((pair, videos.Current));
+                var frames = videos.Current;
+                // A wrong answer that cannot be read is none.
+                var wrong = pair.WrongAnswer is not null && videos.MoveNext() && videos.Current.Error is null ? videos.Current : null;
+                if (frames.Error is not { } error) batch.Add((pair, frames, wrong));
                 else if (!skipped.Contains(pair.Sample.Id)) unreadable.Add(new UnreadableVideo(pair.Sample.Id, (last = error).Message));
             }
             var read = ReadBatch.Of(batch, unreadable, workers);
@@ -323,12 +331,12 @@ public sealed class Trainer : IDisposable
         }))], share, batch.Rows, last));
     }
 
-    private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames)> pairs)
+    private TrainingInput Input(IReadOnlyList<(TrainingPair Pair, VideoFrames Frames, VideoFrames? Wrong)> pairs)
     {
         // A worker none of whose videos can be read takes part with one that does not count.
         if (pairs.Count == 0) return new TrainingInput(FrameBatch.Padded(Tensor.Zeros([1, config.Frames, 3, Model.Clip.Config.ImageSize, Model.Clip.Config.ImageSize], device: options.Device), null), Encoder.TokenRows([""]));
-        var videos = FrameBatch.From([.. pairs.Select(item => item.Frames)], config.Frames, Model.Clip.Config, options.Device);
-        return new TrainingInput(videos, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)]));
+        var videos = FrameBatch.From([.. pairs.Select(item => item.Frames), .. pairs.Select(item => item.Wrong).OfType<VideoFrames>()], config.Frames, Model.Clip.Config, options.Device);
+        return new TrainingInput(videos, Encoder.TokenRows([.. pairs.Select(item => item.Pair.Caption)])) { WrongAnswers = [.. pairs.Index().Where(item => item.Item.Wrong is not null).Select(item => item.Index)] };
     }
 
     private void Validate(TrainingLog? log, CancellationToken cancellation)

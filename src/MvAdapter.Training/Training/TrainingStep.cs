@@ -6,7 +6,11 @@ namespace MvAdapter.Training;
 /// <summary>Some pairs of a batch.</summary>
 /// <param name="Videos">The videos' frames.</param>
 /// <param name="Ids">Tokens [B, L] of the captions, each the caption of the video of its row.</param>
-public sealed record TrainingInput(FrameBatch Videos, Tensor Ids);
+public sealed record TrainingInput(FrameBatch Videos, Tensor Ids)
+{
+    /// <summary>Videos after those of the rows: for each, the row whose caption it is a wrong answer to.</summary>
+    public IReadOnlyList<int> WrongAnswers { get; init; } = [];
+}
 
 /// <summary>One step of the optimiser over a model: forward, loss, backward, move. It knows no files and no data.</summary>
 public sealed class TrainingStep : IDisposable
@@ -57,7 +61,7 @@ public sealed class TrainingStep : IDisposable
         {
             var videos = model.EncodeVideos(input.Videos, training: true);
             var texts = model.EncodeTexts(input.Ids, training: true);
-            loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32));
+            loss = ContrastiveLoss.Of(model.Logits(texts, videos).To(DType.Float32), input.WrongAnswers);
         }
         (loss * share).Backward();
         return scope.Keep(loss.Detach());

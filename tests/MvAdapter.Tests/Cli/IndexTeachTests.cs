@@ -5,7 +5,7 @@ using MvAdapter.Tests.Support;
 namespace MvAdapter.Tests.Cli;
 
 /// <summary>From captions in an index to an adapter and into use, by commands.</summary>
-[Collection("Command line")]
+[Collection("Command line at length")]
 [Trait("Category", "Slow")]
 public sealed class IndexTeachTests : IDisposable
 {
@@ -84,12 +84,13 @@ public sealed class IndexTeachTests : IDisposable
     [Fact]
     public void An_adapter_is_trained_measured_and_put_to_use_though_killed_on_the_way()
     {
-        Captions("captions.csv", Videos);
+        // Of each query the next video is a wrong answer.
+        File.WriteAllLines(folder.File("captions.csv"), ["video,caption,kind", .. Enumerable.Range(0, Videos).SelectMany(i => new[] { $"{i:00}.mp4,a man is {i} talking,", $"{(i + 1) % Videos:00}.mp4,a man is {i} talking,wrong" })]);
         Run("index", "captions", "import", folder.File("captions.csv"), "--videos", folder.File("videos")).Succeeds();
         string[] train = ["index", "train", "--index", folder.File("i.db"), "--output", folder.File("run"), "--precision", "fp32"];
         var random = new Random(3);
         var kills = 0;
-        for (var runs = 0; runs < 12; runs++)
+        for (var runs = 0; runs < 4; runs++)
         {
             using var process = CommandLine.Start(train);
             var errors = process.StandardError.ReadToEndAsync();
@@ -98,7 +99,8 @@ public sealed class IndexTeachTests : IDisposable
             process.Kill();
             process.WaitForExit();
             kills++;
-            // What people say meanwhile is for the next run.
+            // What people say once it has begun is for the next run.
+            if (!File.Exists(folder.File("run/clips.json"))) continue;
             using var store = ClipStore.Open(folder.File("i.db"), StoreAccess.Write);
             store.Annotations.Add(store.Annotations.All()[0] with { Token = $"late-{runs}", Text = $"said later {runs}" });
         }
@@ -109,6 +111,14 @@ public sealed class IndexTeachTests : IDisposable
         var (report, whole) = (Report("run"), Report("whole"));
         Assert.Equal((Videos, Videos, 5), (report.GetProperty("clips").GetInt32(), report.GetProperty("pairs").GetInt32(), report.GetProperty("parts").GetInt32()));
         Assert.Equal(Ranks(whole), Ranks(report));
+        Assert.Contains("12 captions and 12 wrong answers to them", undisturbed.Error, StringComparison.Ordinal);
+        // What is measured by is not learnt from, not as a wrong answer either.
+        foreach (var part in Enumerable.Range(0, 5))
+        {
+            var rows = File.ReadLines(folder.File($"whole/part{part}.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToLookup(row => row.TryGetProperty("kind", out _), row => row.GetProperty("video").GetString());
+            Assert.NotEmpty(rows[true]);
+            Assert.Empty(rows[true].Except(rows[false]));
+        }
 
         if (!report.GetProperty("is_better").GetBoolean()) Run("index", "use", folder.File("run")).Fails(1, "not better beyond the interval");
         Assert.Contains("collection 2 (12 clips of 12 videos) has taken the place of 1", Run("index", "use", folder.File("run"), "--force").Succeeds().Output, StringComparison.Ordinal);
@@ -120,6 +130,26 @@ public sealed class IndexTeachTests : IDisposable
         Run("index", "drop", "7").Fails(2, "has no collection 7");
         using var left = ClipStore.Open(folder.File("i.db"));
         Assert.True(left.Annotations.All().Count >= Videos);
+    }
+
+    [Fact]
+    public void A_full_disk_is_one_line_and_training_goes_on_when_there_is_room()
+    {
+        using var disk = SmallDisk.Mount(folder.File("disk"), megabytes: 8);
+        Captions("captions.csv", Videos);
+        Run("index", "captions", "import", folder.File("captions.csv"), "--videos", folder.File("videos")).Succeeds();
+        string[] train = ["index", "train", "--index", folder.File("i.db"), "--output", folder.File("disk/run"), "--all"];
+        using var process = CommandLine.Start(train);
+        Assert.True(SpinWait.SpinUntil(() => File.Exists(folder.File("disk/run/part0/log.jsonl")) || process.HasExited, TimeSpan.FromSeconds(60)));
+        disk.Fill();
+        var full = CommandLine.Finish(process);
+        Assert.Equal(1, full.ExitCode);
+        Assert.Contains("No space left", Assert.Single(full.Error.TrimEnd('\n').Split('\n'), line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.DoesNotContain("unexpected", full.Error, StringComparison.Ordinal);
+        disk.Free();
+        Assert.Contains("has learnt from all captions", CommandLine.Run(train).Succeeds().Output, StringComparison.Ordinal);
+        CommandLine.Run([.. train[..^1]]).Fails(2, "was begun with --method mv-adapter --all");
+        Run("index", "use", folder.File("disk/run")).Fails(1, "the adapter was not measured");
     }
 
     // An index of the same videos and captions.

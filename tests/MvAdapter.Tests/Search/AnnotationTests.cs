@@ -90,6 +90,19 @@ public abstract partial class ClipStoreTests
     }
 
     [Fact]
+    public void What_is_said_of_videos_that_are_not_there_is_told_from_the_rest()
+    {
+        using var store = Open();
+        var collection = store.AddCollection(RandomClips.Model());
+        var other = store.AddCollection(RandomClips.Model(new ModelIdentity("a", "b")));
+        foreach (var name in new[] { "a", "b" }) store.ReplaceVideo(collection, RandomClips.Entry($"/{name}.mp4", name), RandomClips.Spans(1), RandomClips.Vectors(new Random(1), 1));
+        Assert.Empty(store.AnnotatedHashes(collection));
+        foreach (var hash in new[] { "a", "a", "gone" }) store.Annotations.Add(Said(hash, hash: hash));
+        Assert.Equal(["a"], store.AnnotatedHashes(collection));
+        Assert.Empty(store.AnnotatedHashes(other));
+    }
+
+    [Fact]
     public void A_collection_takes_anothers_place_when_it_is_whole()
     {
         using var store = Open();

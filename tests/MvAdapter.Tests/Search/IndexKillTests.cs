@@ -4,7 +4,7 @@ using MvAdapter.Tests.Support;
 namespace MvAdapter.Tests.Search;
 
 /// <summary>An indexer that is killed at any moment has lost nothing that it had committed, and the next one goes on.</summary>
-[Collection("Command line")]
+[Collection("Command line at length")]
 [Trait("Category", "Slow")]
 public sealed class IndexKillTests(TinyClip clip)
 {

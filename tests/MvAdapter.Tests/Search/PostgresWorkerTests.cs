@@ -6,7 +6,7 @@ using MvAdapter.Tests.Support;
 namespace MvAdapter.Tests.Search;
 
 /// <summary>Workers on one index in PostgreSQL, as processes that are killed, and a server that is killed under them.</summary>
-[Collection("Command line")]
+[Collection("Command line at length")]
 [Trait("Category", "Slow")]
 public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDisposable
 {

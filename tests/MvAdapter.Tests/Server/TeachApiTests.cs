@@ -67,6 +67,15 @@ public sealed class TeachApiTests : IDisposable
         static List<long> Offered(JsonElement answer) => [.. answer.GetProperty("clips").EnumerateArray().Select(clip => clip.GetProperty("clip").GetInt64())];
     }
 
+    [Fact]
+    public async Task While_the_model_is_busy_people_go_on()
+    {
+        // One question may wait, so that two texts at once are one too many.
+        using var running = index.Serve(new ServerOptions { Writable = true, MaxWaiting = 1 });
+        foreach (var text in Enumerable.Range(0, 40).Select(i => $"caption {i}")) await Post(running, Clip, new { kind = "caption", text });
+        Assert.NotEqual(0, (await Get(running, "/api/collections/1/teach")).GetProperty("clips").GetArrayLength());
+    }
+
     [Theory]
     [InlineData("""{"kind":"caption","text":""}""", 400, "a caption must not be empty")]
     [InlineData("""{"kind":"caption"}""", 400, "a caption must not be empty")]

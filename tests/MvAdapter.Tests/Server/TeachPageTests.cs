@@ -8,13 +8,13 @@ namespace MvAdapter.Tests.Server;
 /// The worked example of docs/teaching.md in a real browser: an index by zero-shot CLIP, clips captioned through the page as a person would,
 /// an adapter trained, measured and put to use. Pictures of it come to artifacts/screenshots.
 /// </summary>
-[Collection("Command line")]
+[Collection("Command line at length")]
 [Trait("Category", "Slow")]
 public sealed class TeachPageTests : IDisposable
 {
-    private const int Videos = 100;
+    private const int Videos = 60;
     private const int Captioned = 50;
-    private static readonly string[] Sampling = ["--frames", "8", "--sampling", "symmetric", "--fps", "all", "--words", "24"];
+    private static readonly string[] Sampling = ["--frames", "4", "--sampling", "symmetric", "--fps", "all", "--words", "24"];
     private readonly string clip = Path.Combine(Fixtures.Repository, "assets", "moving-shapes-clip");
     private readonly TemporaryFolder folder = new();
 

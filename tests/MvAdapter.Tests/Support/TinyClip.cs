@@ -75,3 +75,7 @@ public sealed class TinyClip : IDisposable
 /// <summary>The tests that start the program: one after another, since each would take the whole machine.</summary>
 [CollectionDefinition("Command line")]
 public sealed class CommandLineCollection : ICollectionFixture<TinyClip>;
+
+/// <summary>Those of the command line that last: beside the others, since each waits more than it computes.</summary>
+[CollectionDefinition("Command line at length")]
+public sealed class LongCommandLineCollection : ICollectionFixture<TinyClip>;

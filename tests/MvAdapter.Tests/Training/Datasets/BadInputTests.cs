@@ -23,6 +23,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("c.csv", "video,caption,start,end\na,x,3,2\n", "line 2, field end: not after the start")]
     [InlineData("c.csv", "video,caption,end\na,x,NaN\n", "line 2, field end")]
     [InlineData("c.csv", "video,caption,split\na,x,tset\n", "line 2, field split: 'tset'")]
+    [InlineData("c.csv", "video,caption,kind\na,x,\na,y,wrnog\n", "line 3, field kind: 'wrnog' is not caption, right or wrong")]
     [InlineData("c.jsonl", "", "is empty")]
     [InlineData("c.jsonl", "\n\n", "is empty")]
     [InlineData("c.jsonl", "{\"video\": \"a\", \"caption\": \"x\"}\n\n{\"video\": \"a\", \"caption\": \"y\"}\n", "line 2 is empty")]

@@ -183,5 +183,29 @@ public sealed class FormatTests : IDisposable
         Assert.Equal([new ReversalPair(Video: 1, Reversed: 0)], Load("captions", Split.Test, "c.jsonl").ReversalPairs);
     }
 
+    [Theory]
+    [InlineData("c.jsonl", """
+        {"video": "a", "caption": "a dog"}
+        {"video": "b", "caption": "a cat", "kind": "right"}
+        {"video": "b", "caption": "a dog", "kind": "wrong", "start": 1, "end": 2}
+        {"video": "a", "caption": "a cat", "kind": "wrong"}
+        {"video": "gone", "caption": "a cat", "kind": "wrong"}
+        {"video": "b", "caption": "a cow", "kind": "wrong", "split": "val"}
+        """)]
+    [InlineData("c.csv", "video,caption,kind,start,end,split\na,a dog,,,,\nb,a cat,right,,,\nb,a dog,wrong,1,2,\na,a cat,wrong,,,\ngone,a cat,wrong,,,\nb,a cow,wrong,,,val\n")]
+    public void What_is_a_wrong_answer_is_no_caption(string file, string text)
+    {
+        folder.Write(file, text);
+        Videos("a.mp4", "b.mp4");
+
+        var dataset = Load("captions", Split.Train, file);
+
+        Assert.Equal(["a: a dog", "b: a cat"], dataset.Samples.Select(sample => $"{sample.Id}: {string.Join('|', sample.Captions)}"));
+        Assert.Equal([("a.mp4", null, "a cat"), ("b.mp4", 1.0, "a dog")],
+            dataset.WrongAnswers.Select(wrong => (Path.GetFileName(wrong.Clip.Path), wrong.Clip.Start, wrong.Query)).Order());
+        Assert.Empty(dataset.Missing);
+        Assert.Contains("has no sample of the split val", Error(() => Load("captions", Split.Val, file)), StringComparison.Ordinal);
+    }
+
     private static string Error(Action action) => Assert.Throws<InvalidFileException>(action).Message;
 }

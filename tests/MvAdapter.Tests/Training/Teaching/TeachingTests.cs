@@ -85,11 +85,13 @@ public sealed class TeachingTests : IDisposable
     public void The_caption_file_of_a_run_shows_other_frames_of_the_same_clip()
     {
         var video = Ffmpeg.Make(folder.File("a \u2013 b.mp4"), "testsrc=d=3:s=64x48:r=10", "-pix_fmt", "yuv420p");
-        TeachingRecipe.WriteCaptions(folder.File("c.jsonl"), [new TaughtClip("h", video, 0, 2, ["\"one\" \u72ac", "two"]), new TaughtClip("g", video, 1, 3, ["three"])], 4);
+        TeachingRecipe.WriteCaptions(folder.File("c.jsonl"), [new TaughtClip("h", video, 0, 2, ["\"one\" \u72ac", "two"]), new TaughtClip("g", video, 1, 3, ["three"])],
+            [new TaughtClip("g", video, 1, 2, ["one", "two"])], 4);
         var data = DatasetSource.Load("captions", new DatasetOptions { Annotations = folder.File("c.jsonl") });
         Assert.Equal([(0, 2), (0.25, 2), (0, 1.75), (1, 3), (1.25, 3), (1, 2.75)], data.Samples.Select(sample => (sample.Start!.Value, sample.End!.Value)));
         Assert.All(data.Samples, sample => Assert.Equal(video, sample.VideoPath));
         Assert.Equal(["\"one\" \u72ac", "two"], data.Samples[1].Captions);
+        Assert.Equal([new WrongAnswer(new VideoClip(video, 1, 2), "one"), new WrongAnswer(new VideoClip(video, 1, 2), "two")], data.WrongAnswers);
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using MvAdapter.Datasets;
 using MvAdapter.Training;
+using MvAdapter.Video;
 
 namespace MvAdapter.Tests.Training;
 
@@ -81,6 +82,23 @@ public sealed class BatchSamplerTests
         TrainingPair[] pairs = [Pair("a", "x"), Pair("a", "y"), Pair("a", "z"), Pair("b", "x"), Pair("c", "x")];
         var error = Assert.Throws<UsageException>(() => new BatchSampler(pairs, 3, distinct: true, seed: 0));
         Assert.Contains("distinct_batches", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_pair_brings_each_of_its_wrong_answers_in_turn()
+    {
+        var pairs = PairsOf([1, 1, 1, 1]);
+        VideoClip Of(int video, double? start = null, double? end = null) => new($"v{video}.mp4", start, end);
+        var sampler = new BatchSampler(pairs, 4, distinct: true, seed: 0, [
+            new(Of(1), "Caption 0-0"), new(Of(2, 1, 2), "caption 0-0"), new(Of(0, 3, 5), "caption 0-0"),   // the last shows what is called right
+            new(Of(3), "caption 1-0"), new(Of(3), "nobody's caption")]);
+        foreach (var epoch in Enumerable.Range(0, 4))
+        {
+            var brought = Assert.Single(sampler.Epoch(epoch)).Where(pair => pair.WrongAnswer is not null).ToDictionary(pair => pair.Sample.Id, pair => pair.WrongAnswer!);
+            Assert.Equal(["v0", "v1"], brought.Keys.Order());
+            Assert.Equal(epoch % 2 == 0 ? Of(1) : Of(2, 1, 2), brought["v0"]);
+            Assert.Equal(Of(3), brought["v1"]);
+        }
     }
 
     private static void Check(bool distinct, Func<BatchSampler, List<TrainingPair>, bool> holds) => Prop.ForAll(Cases.ToArbitrary(), item =>

@@ -96,6 +96,27 @@ public sealed class TrainerTests(TinyClip clip, TinyDataset data) : IClassFixtur
     }
 
     [Fact]
+    public void Wrong_answers_are_learnt_from_and_keep_resuming_exact()
+    {
+        data.Write("bad.mp4", "no video");
+        var rows = Enumerable.Range(0, TinyDataset.Count).Select(i => $"{Path.GetFileName(data.Video(i))},caption {i},caption\n").ToList();
+        // Each is a wrong answer to the caption before; the last cannot be read.
+        var wrong = Enumerable.Range(1, TinyDataset.Count - 1).Select(i => $"{Path.GetFileName(data.Video(i))},caption {i - 1},wrong\n").Append($"bad.mp4,caption {TinyDataset.Count - 1},wrong\n");
+        var config = data.Config(clip, 40) with { Annotations = data.Write("right.csv", "video,caption,kind\n" + string.Concat(rows)) };
+        var marked = config with { Annotations = data.Write("marked.csv", "video,caption,kind\n" + string.Concat(rows.Concat(wrong))) };
+        var whole = Train(marked, "whole");
+        foreach (var stop in new[] { 1, 11 }) Stop(marked, "parts", stop);
+        Assert.Equal(whole.Weights, Train(marked, "parts").Weights);
+        Assert.Equal(Losses("whole"), Losses("parts"));
+        Assert.Contains("8 wrong answers to learn from", whole.Messages);
+        Assert.Empty(whole.Progress.Skipped);
+        // More to tell it from: the first loss, over the same batch and weights, is higher.
+        Train(config, "without");
+        Assert.True(Losses("whole")[0] > Losses("without")[0] + 1e-3);
+        Assert.Contains("8 wrong answers are left out: only one worker with chunk_size 0 learns from them", Train(marked with { ChunkSize = 2, Steps = 1 }, "parted").Messages);
+    }
+
+    [Fact]
     public void Videos_that_can_all_not_be_read_end_the_run()
     {
         var names = Enumerable.Range(0, 4).Select(i => $"no-video-{i}.mp4").ToList();
