@@ -13,8 +13,9 @@ namespace MvAdapter.Tests.Server;
 public sealed class TeachKillTests : IDisposable
 {
     private const int Videos = 12;
-    private const int KillsInTraining = 13;
-    private const int KillsInEncoding = 7;
+    private const int ServersInTraining = 4;
+    private const int ServersInEncoding = 3;
+    private const int KillsOfAJob = 2;   // in each server's life, which ends by one of its own
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
     private readonly TinyClip clip;
     private readonly TemporaryFolder folder = new();
@@ -38,9 +39,9 @@ public sealed class TeachKillTests : IDisposable
     [Fact]
     public async Task Nothing_that_was_said_is_lost_or_doubled_and_no_half_collection_answers()
     {
-        for (var kill = 0; kill < KillsInTraining; kill++) await Round("train", TimeSpan.FromMilliseconds(random.Next(100, 700)), trainer: kill % 3 == 2);
+        for (var life = 0; life < ServersInTraining; life++) await Life("train");
         await Whole("train", "done");
-        for (var kill = 0; kill < KillsInEncoding; kill++) await Round("use", TimeSpan.FromMilliseconds(random.Next(100, 700)), trainer: kill % 3 == 2);
+        for (var life = 0; life < ServersInEncoding; life++) await Life("use");
         await Whole("use", "used");
 
         using var store = ClipStore.Open(folder.File("i.db"));
@@ -52,24 +53,27 @@ public sealed class TeachKillTests : IDisposable
         Assert.Empty(store.Verify());
     }
 
-    // A server's life: both people go on, the job goes on, and then it, or the job's process, is killed.
-    private async Task Round(string job, TimeSpan life, bool trainer)
+    // A server's life: both people go on, the job goes on, its process is killed and begun again, and then the server is killed.
+    private async Task Life(string job)
     {
         using var server = await Server.Start(folder.File("i.db"));
         using var end = new CancellationTokenSource();
         var people = next.Keys.Select(name => Say(server.Client, name, end.Token)).ToList();
-        await server.Ask(job);
-        await OnlyWholeCollections(server.Client);
-        await Task.Delay(life);
-        if (trainer)
+        for (var kills = 0; kills < KillsOfAJob; kills++)
         {
+            await server.Ask(job);
+            await SomeTime();
             server.KillChildren();
             await OnlyWholeCollections(server.Client);
         }
+        await server.Ask(job);
+        await SomeTime();
         server.Kill();
         end.Cancel();
         await Task.WhenAll(people);
     }
+
+    private Task SomeTime() => Task.Delay(random.Next(100, 1500));
 
     // The job to its end.
     private async Task Whole(string job, string stage)
