@@ -111,6 +111,14 @@ public abstract class ClipStore : IDisposable
     /// <summary>Removes a video with its clips; false when it is not there.</summary>
     public abstract bool RemoveVideo(ClipCollection collection, string path);
 
+    /// <summary>Whether searches of a collection look at a part of its clips, chosen by an approximate index: almost always the nearest are among them.</summary>
+    public abstract bool IsApproximate(ClipCollection collection);
+
+    /// <summary>What builds that index; null where the store keeps its own.</summary>
+    /// <param name="collection">The collection.</param>
+    /// <param name="threads">Threads that build; null for all processors.</param>
+    public abstract ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null);
+
     /// <summary>
     /// Checks the store itself and all that is in it: no damage, vectors finite and normalised, no clip of no video, none
     /// twice, every revision consistent. Returns a line for each fault.
@@ -133,18 +141,19 @@ public abstract class ClipStore : IDisposable
     }
 
     /// <summary>
-    /// The clips nearest to each query, the nearest first; of equal scores the older clip. Exact where the store says so.
+    /// The clips nearest to each query, the nearest first; of equal scores the older clip.
     /// </summary>
     /// <param name="collection">The collection; the queries must be of its model.</param>
     /// <param name="queries">One vector or several.</param>
     /// <param name="count">The most results a query.</param>
     /// <param name="filter">Which videos to look at; null for all.</param>
+    /// <param name="exact">Whether every clip is looked at also where the collection has an approximate index (<see cref="IsApproximate"/>).</param>
     /// <param name="cancellation">Ends the search.</param>
     public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(
-        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, bool exact = false, CancellationToken cancellation = default)
     {
         Check(collection, queries, count);
-        return Find(collection, queries, count, NullIfEmpty(filter), cancellation);
+        return Find(collection, queries, count, NullIfEmpty(filter), exact, cancellation);
     }
 
     /// <summary>
@@ -153,13 +162,13 @@ public abstract class ClipStore : IDisposable
     /// </summary>
     /// <inheritdoc cref="Search"/>
     public IReadOnlyList<IReadOnlyList<ClipMatch>> SearchVideos(
-        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, bool exact = false, CancellationToken cancellation = default)
     {
         Check(collection, queries, count);
         filter = NullIfEmpty(filter);
         for (var clips = count * ClipsOfAVideo; ; clips *= ClipsOfAVideo)
         {
-            var found = Find(collection, queries, clips, filter, cancellation);
+            var found = Find(collection, queries, clips, filter, exact, cancellation);
             var best = found.Select(matches => matches.DistinctBy(match => match.Clip.Path, StringComparer.Ordinal).Take(count).ToArray()).ToArray();
             if (clips >= MostClips || found.Zip(best).All(query => query.Second.Length == count || query.First.Count < clips)) return best;
         }
@@ -190,7 +199,7 @@ public abstract class ClipStore : IDisposable
 
     /// <summary><see cref="Search"/> with what has been checked.</summary>
     protected abstract IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
-        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation);
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation);
 
     /// <summary>Closes the store.</summary>
     protected abstract void Dispose(bool disposing);

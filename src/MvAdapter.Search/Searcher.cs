@@ -28,6 +28,9 @@ public sealed class Searcher
     /// <summary>Whether a video gives its best clip alone, so that its neighbours do not take the places of other videos.</summary>
     public bool OnePerVideo { get; init; }
 
+    /// <summary>Whether every clip is looked at also where the collection has an approximate index.</summary>
+    public bool Exact { get; init; }
+
     /// <summary>The clips that fit some words best; what follows a minus is not to be seen (<see cref="QueryMix"/>).</summary>
     public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
@@ -73,5 +76,5 @@ public sealed class Searcher
         Search(new ClipVectors(collection.Model.Identity, collection.Model.Width, query), count, filter, cancellation);
 
     private IReadOnlyList<ClipMatch> Search(ClipVectors query, int count, ClipFilter? filter, CancellationToken cancellation) =>
-        (OnePerVideo ? store.SearchVideos(collection, query, count, filter, cancellation) : store.Search(collection, query, count, filter, cancellation))[0];
+        (OnePerVideo ? store.SearchVideos(collection, query, count, filter, Exact, cancellation) : store.Search(collection, query, count, filter, Exact, cancellation))[0];
 }

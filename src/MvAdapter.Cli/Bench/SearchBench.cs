@@ -91,7 +91,7 @@ internal sealed class SearchBench(int vectors, int width, int queries, string fo
         using var store = ClipStore.Open(path);
         var collection = store.Collections()[0];
         var clock = Stopwatch.StartNew();
-        store.Search(collection, Random(random, 1), Results, null, cancellation);
+        store.Search(collection, Random(random, 1), Results, null, exact: false, cancellation);
         var load = clock.Elapsed.TotalSeconds;
         using var matrix = new Memory((nuint)((long)vectors * ((width + 63) / 64 * 64)));
         var (asked, read) = (new List<double>(), new List<double>());
@@ -99,7 +99,7 @@ internal sealed class SearchBench(int vectors, int width, int queries, string fo
         {
             var query = Random(random, 1);
             clock.Restart();
-            store.Search(collection, query, Results, null, cancellation);
+            store.Search(collection, query, Results, null, exact: false, cancellation);
             var searched = clock.Elapsed.TotalSeconds;
             clock.Restart();
             matrix.ReadOnce();

@@ -59,6 +59,7 @@ internal static class IndexAddCommand
                     Decoders = parsed.GetValue(workers),
                 });
                 var code = Run(indexer, store.Name, files, parsed.GetValue(json), cancellation);
+                IndexBuildCommand.RunWhereDue(store, collection, cancellation);
                 foreach (var folder in closed) Terminal.Warn($"the folder {TextForMessage.Quote(folder)} cannot be read");
                 return closed.Count > 0 ? ExitCode.Partial : code;
             }

@@ -21,6 +21,7 @@ internal static class IndexCommand
         Prune(),
         Info("info", "Says what the index holds."),
         Info("collections", "Lists the collections, one for each model, with all that they remember of it."),
+        IndexBuildCommand.Create(),
         Verify(),
         IndexCaptionCommands.Create(),
         IndexTeachCommands.Train(),

@@ -38,6 +38,8 @@ internal static class SearchCommand
         foreach (var option in new Option[] { video, captions, count, json, folder, least, most, after, before, tag, cut, thumbnails }) command.Add(option);
         var all = new Option<bool>("--all-clips") { Description = "All clips that fit, several of a video too (by default each video's best)" };
         command.Add(all);
+        var exact = new Option<bool>("--exact") { Description = "Look at every clip, also where the index is large enough for an approximate one" };
+        command.Add(exact);
         var model = new CollectionOptions(command);
         command.Runs((parsed, cancellation) =>
         {
@@ -66,7 +68,7 @@ internal static class SearchCommand
             var (collection, encoder) = model.Load(parsed, store, null, cancellation);
             using (encoder)
             {
-                var searcher = new Searcher(store, collection, encoder) { OnePerVideo = !parsed.GetValue(all) };
+                var searcher = new Searcher(store, collection, encoder) { OnePerVideo = !parsed.GetValue(all), Exact = parsed.GetValue(exact) };
                 if (list is not null)
                 {
                     Print(searcher.Captions(new VideoClip(like!), texts, parsed.GetValue(count), cancellation), parsed.GetValue(json));
@@ -76,6 +78,7 @@ internal static class SearchCommand
                     ? searcher.ByText(query, parsed.GetValue(count), filter, cancellation)
                     : searcher.ByVideo(new VideoClip(like!), parsed.GetValue(count), filter, cancellation);
                 Print(found, parsed.GetValue(json));
+                if (!searcher.Exact && store.IsApproximate(collection)) Terminal.Say("found by the approximate index; --exact looks at every clip");
                 WarnOfChanges(store, collection, found, parsed.GetValue(cut) ?? parsed.GetValue(thumbnails));
                 return Export(found, parsed.GetValue(cut), parsed.GetValue(thumbnails), cancellation);
             }

@@ -37,13 +37,14 @@ internal sealed class PostgresSearch(PostgresDatabase database, ClipCollection c
             })];
         }, cancellation);
 
-    private bool FewPass(PostgresSession session, ClipFilter? filter)
+    /// <summary>Whether so few clips pass a filter that all are looked at.</summary>
+    public bool FewPass(PostgresSession session, ClipFilter? filter)
     {
         var table = PostgresStore.Table(collection);
         // Of the whole table the size is known without counting.
         if (filter is null) return session.Number("SELECT pg_relation_size($1::text::regclass)", table) <= fewClips * (collection.Model.Width * 4L + RowBytes);
         var values = new List<object?>();
-        var conditions = PostgresFilter.Conditions(filter, values);
+        var conditions = SqlFilter.Conditions(filter, values, postgres: true);
         return session.Number($"""
             SELECT count(*) FROM (SELECT 1 FROM {table} c JOIN mvadapter.videos v ON v.id = c.video WHERE true{conditions} LIMIT {fewClips + 1}) passing
             """, [.. values]) <= fewClips;
@@ -57,7 +58,7 @@ internal sealed class PostgresSearch(PostgresDatabase database, ClipCollection c
     private List<ClipMatch> Nearest(PostgresSession session, ReadOnlyMemory<float> query, int count, ClipFilter? filter, bool exact)
     {
         var values = new List<object?> { new Vector(query), count };
-        var conditions = PostgresFilter.Conditions(filter, values);
+        var conditions = SqlFilter.Conditions(filter, values, postgres: true);
         var width = collection.Model.Width;
         var order = exact ? "c.vector <#> $1, c.id" : $"c.vector::halfvec({width}) <#> $1::halfvec({width})";
         return session.Rows($"""

@@ -128,7 +128,7 @@ internal sealed class PostgresStore : ClipStore
         {
             // A page at a time: whoever enumerates slowly keeps no connection.
             var values = new List<object?> { collection.Id, last };
-            var page = ReadVideos($"{VideoRows} AND v.path > $2 {PostgresFilter.Conditions(filter, values)} ORDER BY v.path LIMIT {PageOfVideos}", [.. values]);
+            var page = ReadVideos($"{VideoRows} AND v.path > $2 {SqlFilter.Conditions(filter, values, postgres: true)} ORDER BY v.path LIMIT {PageOfVideos}", [.. values]);
             foreach (var video in page) yield return video;
             if (page.Count < PageOfVideos) yield break;
             last = page[^1].Entry.Path;
@@ -200,8 +200,14 @@ internal sealed class PostgresStore : ClipStore
 
     /// <inheritdoc/>
     protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
-        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation) =>
-        new PostgresSearch(Database, collection).Find(queries, count, filter, exact: false, cancellation);
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation) =>
+        new PostgresSearch(Database, collection).Find(queries, count, filter, exact, cancellation);
+
+    /// <inheritdoc/>
+    public override ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null) => null;
+
+    /// <inheritdoc/>
+    public override bool IsApproximate(ClipCollection collection) => Database.Run(session => !new PostgresSearch(Database, collection).FewPass(session, filter: null));
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -5,20 +5,25 @@ namespace MvAdapter.Search;
 /// <summary>
 /// A collection in memory: its vectors quantised, and what filters ask of its videos. Follows what is committed to the file.
 /// </summary>
-internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase database) : IDisposable
+/// <param name="collection">The collection.</param>
+/// <param name="database">The file.</param>
+/// <param name="after">The revision after which changes count; 0 for all.</param>
+internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase database, long after = 0) : IDisposable
 {
     private const int LoadsBetweenLooks = 4096;
     private readonly QuantizedMatrix vectors = new(collection.Model.Width);
     private readonly Dictionary<long, Video> videos = [];
     private readonly List<(long Clip, Video? Video)> rows = [];
     private readonly Stack<int> freeRows = [];
-    private long seen;
+    private long? seen;   // the last revision that was taken over
+
+    private long Seen => seen ?? after;
 
     /// <summary>Takes over what has been committed since the last time; within a transaction.</summary>
     public void Refresh(CancellationToken cancellation)
     {
         var latest = database.Number("SELECT max(revision) FROM changes") ?? 0;
-        if (latest == seen) return;
+        if (latest == Seen) return;
         try
         {
             RefreshVideos();
@@ -70,7 +75,7 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
         using var changed = database.Query("""
             SELECT n.video, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags
             FROM changes n LEFT JOIN videos v ON v.id = n.video WHERE n.revision > ? AND n.collection = ?
-            """, seen, collection.Id);
+            """, Seen, collection.Id);
         while (changed.Next())
         {
             if (videos.Remove(changed.Long(0), out var old)) Remove(old);
@@ -83,7 +88,7 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
         using var clips = database.Query("""
             SELECT c.id, c.video, c.vector FROM changes n CROSS JOIN clips c ON c.video = n.video
             WHERE n.revision > ? AND n.collection = ? ORDER BY n.revision
-            """, seen, collection.Id);
+            """, Seen, collection.Id);
         for (var loaded = 1; clips.Next(); loaded++)
         {
             if (loaded % LoadsBetweenLooks == 0) cancellation.ThrowIfCancellationRequested();
@@ -118,7 +123,7 @@ internal sealed class ClipMatrix(ClipCollection collection, SqliteDatabase datab
 
     private void Forget()
     {
-        seen = 0;
+        seen = null;
         videos.Clear();
         rows.Clear();
         freeRows.Clear();

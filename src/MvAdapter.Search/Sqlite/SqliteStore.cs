@@ -15,6 +15,8 @@ internal sealed class SqliteStore : ClipStore
 
     private readonly SqliteDatabase database;
     private readonly Dictionary<long, ClipMatrix> matrices = [];
+    private readonly Dictionary<long, GraphSearch> graphs = [];
+    private readonly Dictionary<long, DateTime> unusable = [];   // when the note of a graph that cannot be used was written
     private readonly Lock gate = new();
 
     private SqliteStore(SqliteDatabase database) => (this.database, Annotations) = (database, new SqliteAnnotations(database, gate));
@@ -110,6 +112,8 @@ internal sealed class SqliteStore : ClipStore
                 return true;
             });
             if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();
+            if (graphs.Remove(collection.Id, out var graph)) graph.Dispose();
+            ClipGraphNote.Delete(database.Path, collection);
         }
     }
 
@@ -245,9 +249,22 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <inheritdoc/>
+    public override bool IsApproximate(ClipCollection collection)
+    {
+        lock (gate) return GraphOf(collection) is not null;
+    }
+
+    /// <inheritdoc/>
+    public override ClipGraphBuilder GraphBuilder(ClipCollection collection, int? threads = null) => new(database.Path, collection, threads ?? Environment.ProcessorCount);
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default)
     {
-        lock (gate) return new SqliteVerifier(database).Run(clipsChecked, cancellation);
+        lock (gate)
+        {
+            return [.. new SqliteVerifier(database).Run(clipsChecked, cancellation), .. Collections().Where(collection => !ClipGraphNote.IsSound(database.Path, collection))
+                .Select(collection => $"the approximate index of collection {collection.Id} is damaged: \"index build\" makes it anew")];
+        }
     }
 
     /// <inheritdoc/>
@@ -310,10 +327,11 @@ internal sealed class SqliteStore : ClipStore
 
     /// <inheritdoc/>
     protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
-        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
+        ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation)
     {
         lock (gate)
         {
+            if (!exact && GraphOf(collection) is { } graph) return database.InTransaction(writes: false, () => graph.Search(queries, count, filter, cancellation));
             if (!matrices.TryGetValue(collection.Id, out var matrix))
                 matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
             // One transaction: what is scored again is what is in memory.
@@ -331,7 +349,9 @@ internal sealed class SqliteStore : ClipStore
         if (!disposing) return;
         lock (gate)
         {
+            foreach (var graph in graphs.Values) graph.Dispose();
             foreach (var matrix in matrices.Values) matrix.Dispose();
+            graphs.Clear();
             matrices.Clear();
             database.Dispose();
         }
@@ -364,6 +384,24 @@ internal sealed class SqliteStore : ClipStore
         entry.Path, entry.Size, entry.Modified.Ticks, entry.Hash, entry.Duration, entry.Splitting, entry.Problem,
         JsonSerializer.Serialize(entry.Tags),
     ];
+
+    // The newest; null where there is none.
+    private GraphSearch? GraphOf(ClipCollection collection)
+    {
+        var known = graphs.GetValueOrDefault(collection.Id);
+        var written = ClipGraphNote.Written(database.Path, collection);
+        if (known is not null && written == known.Graph.Written) return known;
+        if (written is null || (unusable.TryGetValue(collection.Id, out var tried) && tried == written)) return null;
+        graphs.Remove(collection.Id);
+        known?.Dispose();
+        if (ClipGraph.TryOpen(database.Path, collection) is not { } graph)
+        {
+            unusable[collection.Id] = written.Value;
+            return null;
+        }
+        if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();   // all in memory is not needed any more
+        return graphs[collection.Id] = new GraphSearch(collection, database, graph);
+    }
 
     private List<IndexedVideo> ReadVideos(string sql, params ReadOnlySpan<object?> values)
     {

@@ -10,7 +10,8 @@ namespace MvAdapter.Server;
 /// <param name="Filter">Of which videos.</param>
 /// <param name="AllClips">Several of a video too, not each one's best alone.</param>
 /// <param name="Offset">How many of the best are left out of them.</param>
-internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips, int Offset = 0);
+/// <param name="Exact">Every clip is looked at also where there is an approximate index.</param>
+internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips, int Offset = 0, bool Exact = false);
 
 /// <summary>
 /// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
@@ -103,8 +104,8 @@ internal sealed class ClipSearch
         var collection = scope.Collection.Collection;
         float[] queries = [.. jobs.SelectMany(job => job.Input.Query.ToArray())];
         var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
-        var results = scope.AllClips ? store.Search(collection, vectors, scope.Count, scope.Filter, cancellation)
-            : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, cancellation);
+        var results = scope.AllClips ? store.Search(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation)
+            : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation);
         foreach (var (job, found) in jobs.Zip(results)) job.Complete(found);
     }, cancellation);
 

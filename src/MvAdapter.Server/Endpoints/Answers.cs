@@ -24,7 +24,8 @@ internal sealed record FoundClip(
 /// <summary>What a search found, the best first.</summary>
 /// <param name="Collection">Where.</param>
 /// <param name="Results">The clips.</param>
-internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Results);
+/// <param name="Approximate">Whether not all clips were looked at.</param>
+internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Results, bool Approximate);
 
 /// <summary>A clip of a video, and how well it fits.</summary>
 internal sealed record TimelineClip(long Clip, double Start, double End, float Score);

@@ -94,6 +94,6 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     private SearchAnswer Answer(SearchScope scope, IReadOnlyList<ClipMatch> found)
     {
         var id = scope.Collection.Collection.Id;
-        return new SearchAnswer(id, [.. found.Skip(scope.Offset).Select(match => addresses.Describe(id, match))]);
+        return new SearchAnswer(id, [.. found.Skip(scope.Offset).Select(match => addresses.Describe(id, match))], !scope.Exact && store.IsApproximate(scope.Collection.Collection));
     }
 }

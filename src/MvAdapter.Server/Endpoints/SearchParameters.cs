@@ -39,6 +39,9 @@ internal record FilterParameters
     [FromQuery(Name = "all_clips"), Description("All clips that fit, several of a video too (by default each video's best)")]
     public bool? AllClips { get; init; }
 
+    [FromQuery(Name = "exact"), Description("Every clip is looked at, also where the index is large enough for an approximate one")]
+    public bool? Exact { get; init; }
+
     /// <summary>The same with everything checked.</summary>
     public SearchScope In(CollectionModelState collection)
     {
@@ -55,7 +58,7 @@ internal record FilterParameters
             After = ClipFilter.ParseTime(After),
             Before = ClipFilter.ParseTime(Before),
             Tag = Tag,
-        }, AllClips ?? false, Offset ?? 0);
+        }, AllClips ?? false, Offset ?? 0, Exact ?? false);
     }
 
     /// <summary>Numbers with commas between; none where there is nothing.</summary>

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using MvAdapter.Search;
+
+namespace MvAdapter.Cli;
+
+/// <summary><c>index build</c>: the approximate index of a large index file.</summary>
+internal static class IndexBuildCommand
+{
+    public static Command Create()
+    {
+        var command = new Command("build", """
+            Builds the approximate index of a large index file, or brings it up to date: searches then look at some thousands of clips instead of
+            all. "index add" does it by itself where it is worth while. Stop it when you like; the same command goes on.
+
+            Example:
+              ./run index build --index videos.db
+            """);
+        var location = new IndexLocation(command);
+        var number = CollectionOptions.NumberOption();
+        var least = new Option<long>("--least") { Description = "Build from so many clips on; smaller collections are searched exactly", DefaultValueFactory = _ => ClipGraphBuilder.LeastClips, HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Processors to use (by default all)", HelpName = "N" };
+        foreach (var option in new Option[] { number, least, threads }) command.Add(option);
+        command.Runs((parsed, cancellation) =>
+        {
+            if (parsed.GetValue(threads) is < 1) throw new UsageException("--threads must be at least 1");
+            using var store = location.Open(parsed, StoreAccess.Read);
+            var wanted = parsed.GetValue(number) is { } id ? [CollectionOptions.Choose(store, id, byModel: false)] : store.Latest();
+            foreach (var collection in wanted)
+            {
+                var builder = store.GraphBuilder(collection, parsed.GetValue(threads)) ?? throw new UsageException($"{TextForMessage.Quote(store.Name)} keeps an approximate index of its own; there is nothing to build");
+                Console.WriteLine(builder.IsDue(parsed.GetValue(least)) ? $"collection {collection.Id}: {Run(builder, cancellation)} clips taken in"
+                    : $"collection {collection.Id}: nothing to do; it is small, or up to date");
+            }
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    /// <summary>Builds what is due after a collection was filled.</summary>
+    public static void RunWhereDue(ClipStore store, ClipCollection collection, CancellationToken cancellation)
+    {
+        if (store.GraphBuilder(collection) is not { } builder || !builder.IsDue()) return;
+        Terminal.Say("building the approximate index; the clips are safe, and \"index build\" goes on if you stop it");
+        Run(builder, cancellation);
+    }
+
+    private static long Run(ClipGraphBuilder builder, CancellationToken cancellation)
+    {
+        using var bar = Terminal.Begin("clips", 0);
+        return builder.Build(new Told(bar), cancellation);
+    }
+
+    private sealed class Told(Terminal.Progress bar) : IProgress<GraphProgress>
+    {
+        public void Report(GraphProgress value)
+        {
+            bar.Total = value.Total;
+            bar.Report(value.Done);
+        }
+    }
+}

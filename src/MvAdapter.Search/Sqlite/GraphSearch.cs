@@ -1,0 +1,108 @@
+using System.Numerics.Tensors;
+
+namespace MvAdapter.Search;
+
+/// <summary>
+/// Searches a collection by its graph. What has changed since the graph was built is looked at one by one (<see cref="ClipMatrix"/>), what the graph
+/// finds is scored again by the file's vectors, and where a filter lets few clips pass, these are all looked at.
+/// </summary>
+internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase database, ClipGraph graph) : IDisposable
+{
+    private const int FewClips = 20_000;       // so many are scored in less time than the graph would need to find some that pass
+    private const int SpareLeast = 20;         // candidates more than results: 8 bits do not know the order of the last ones
+    private const string Columns = "c.id, v.path, c.start, c.\"end\", c.vector";
+    private const int MostFilters = 8;         // that are remembered
+    private readonly ClipMatrix recent = new(collection, database, graph.Note.Revision);
+    private readonly Dictionary<ClipFilter, Passing> known = [];
+
+    /// <summary>The graph.</summary>
+    public ClipGraph Graph => graph;
+
+    /// <summary>Which clips a filter lets pass, as long as nothing changes.</summary>
+    /// <param name="Revision">The last change that was looked at.</param>
+    /// <param name="Bits">A bit for each number of a clip; null where so few pass that each is looked at.</param>
+    private sealed record Passing(long Revision, ulong[]? Bits);
+
+    /// <summary>The nearest clips to each query; within a transaction.</summary>
+    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
+    {
+        var passing = filter is null ? null : Pass(filter, cancellation);
+        if (passing is { Bits: null }) return All(queries, count, filter!, cancellation);
+        recent.Refresh(cancellation);
+        var fresh = recent.Search(queries, count, filter, cancellation);
+        return [.. Enumerable.Range(0, queries.Count).Select(i =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var near = graph.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Bits);
+            return Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count);
+        })];
+    }
+
+    /// <summary>Closes the graph and forgets what came after it.</summary>
+    public void Dispose()
+    {
+        recent.Dispose();
+        graph.Dispose();
+    }
+
+    private static ClipMatch[] Best(IEnumerable<ClipMatch> matches, int count) => [.. matches.OrderByDescending(match => match.Score).ThenBy(match => match.Clip.Id).Take(count)];
+
+    // Null where it has gone since the graph was built.
+    private ClipMatch? Score(ReadOnlyMemory<float> query, long id)
+    {
+        using var rows = database.Query($"SELECT {Columns} FROM clips c JOIN videos v ON v.id = c.video WHERE c.id = ? AND v.collection = ?", id, collection.Id);
+        return rows.Next() ? Match(rows, query) : null;
+    }
+
+    // Each that a filter lets pass.
+    private List<IReadOnlyList<ClipMatch>> All(ClipVectors queries, int count, ClipFilter filter, CancellationToken cancellation)
+    {
+        List<object?> values = [collection.Id];
+        var conditions = SqlFilter.Conditions(filter, values, postgres: false);
+        var found = Enumerable.Range(0, queries.Count).Select(_ => new List<ClipMatch>()).ToList();
+        using var rows = database.Query($"SELECT {Columns} FROM videos v CROSS JOIN clips c ON c.video = v.id WHERE v.collection = ?{conditions}", [.. values]);
+        while (rows.Next())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            for (var i = 0; i < queries.Count; i++) found[i].Add(Match(rows, queries[i]));
+        }
+        return [.. found.Select(matches => Best(matches, count))];
+    }
+
+    private static ClipMatch Match(SqliteRows rows, ReadOnlyMemory<float> query)
+    {
+        if (rows.Floats(4).Length != query.Length) throw rows.Damaged();
+        return new ClipMatch(new IndexedClip(rows.Long(0), rows.Text(1), new ClipSpan(rows.Double(2), rows.Double(3))), TensorPrimitives.Dot(query.Span, rows.Floats(4)));
+    }
+
+    private Passing Pass(ClipFilter filter, CancellationToken cancellation)
+    {
+        var revision = database.Number("SELECT max(revision) FROM changes") ?? 0;
+        if (known.TryGetValue(filter, out var before) && before.Revision == revision) return before;
+        if (known.Count >= MostFilters) known.Clear();
+        List<object?> values = [collection.Id];
+        var conditions = SqlFilter.Conditions(filter, values, postgres: false);
+        var few = new List<long>();
+        ulong[]? bits = null;
+        var looked = 0;
+        using var rows = database.Query($"SELECT c.id FROM videos v CROSS JOIN clips c ON c.video = v.id WHERE v.collection = ?{conditions}", [.. values]);
+        while (rows.Next())
+        {
+            if (++looked % FewClips == 0) cancellation.ThrowIfCancellationRequested();
+            if (bits is null && few.Count < FewClips)
+            {
+                few.Add(rows.Long(0));
+                continue;
+            }
+            if (bits is null)
+            {
+                bits = new ulong[((database.Number("SELECT max(id) FROM clips") ?? 0) >> 6) + 1];
+                foreach (var id in few) Set(bits, id);
+            }
+            Set(bits, rows.Long(0));
+        }
+        return known[filter] = new Passing(revision, bits);
+    }
+
+    private static void Set(ulong[] bits, long id) => bits[id >> 6] |= 1UL << (int)(id & 63);
+}
