@@ -30,6 +30,7 @@ internal static class BenchCommand
         VideoBench.CreateDecode(),
         VideoBench.CreateIndex(),
         SearchBench.Create(),
+        GraphBench.Create(),
         PostgresBench.Create(),
         BenchServeCommand.Create(),
     };

@@ -47,15 +47,16 @@ internal static class IndexBuildCommand
     private static long Run(ClipGraphBuilder builder, CancellationToken cancellation)
     {
         using var bar = Terminal.Begin("clips", 0);
-        return builder.Build(new Told(bar), cancellation);
+        return builder.Build(new GraphBar(bar), cancellation);
     }
+}
 
-    private sealed class Told(Terminal.Progress bar) : IProgress<GraphProgress>
+/// <summary>How far the approximate index is, on a bar.</summary>
+internal sealed class GraphBar(Terminal.Progress bar) : IProgress<GraphProgress>
+{
+    public void Report(GraphProgress value)
     {
-        public void Report(GraphProgress value)
-        {
-            bar.Total = value.Total;
-            bar.Report(value.Done);
-        }
+        bar.Total = value.Total;
+        bar.Report(value.Done);
     }
 }

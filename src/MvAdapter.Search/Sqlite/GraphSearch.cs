@@ -20,14 +20,22 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
 
     /// <summary>Which clips a filter lets pass, as long as nothing changes.</summary>
     /// <param name="Revision">The last change that was looked at.</param>
-    /// <param name="Bits">A bit for each number of a clip; null where so few pass that each is looked at.</param>
-    private sealed record Passing(long Revision, ulong[]? Bits);
+    /// <param name="Few">All of them, where they are few.</param>
+    /// <param name="Bits">Else a bit for each number of a clip.</param>
+    private sealed record Passing(long Revision, long[]? Few, ulong[]? Bits);
 
     /// <summary>The nearest clips to each query; within a transaction.</summary>
     public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
     {
         var passing = filter is null ? null : Pass(filter, cancellation);
-        if (passing is { Bits: null }) return All(queries, count, filter!, cancellation);
+        if (passing?.Few is { } few)
+        {
+            return [.. Enumerable.Range(0, queries.Count).Select(i =>
+            {
+                cancellation.ThrowIfCancellationRequested();
+                return Best(few.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>(), count);
+            })];
+        }
         recent.Refresh(cancellation);
         var fresh = recent.Search(queries, count, filter, cancellation);
         return [.. Enumerable.Range(0, queries.Count).Select(i =>
@@ -52,21 +60,6 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
     {
         using var rows = database.Query($"SELECT {Columns} FROM clips c JOIN videos v ON v.id = c.video WHERE c.id = ? AND v.collection = ?", id, collection.Id);
         return rows.Next() ? Match(rows, query) : null;
-    }
-
-    // Each that a filter lets pass.
-    private List<IReadOnlyList<ClipMatch>> All(ClipVectors queries, int count, ClipFilter filter, CancellationToken cancellation)
-    {
-        List<object?> values = [collection.Id];
-        var conditions = SqlFilter.Conditions(filter, values, postgres: false);
-        var found = Enumerable.Range(0, queries.Count).Select(_ => new List<ClipMatch>()).ToList();
-        using var rows = database.Query($"SELECT {Columns} FROM videos v CROSS JOIN clips c ON c.video = v.id WHERE v.collection = ?{conditions}", [.. values]);
-        while (rows.Next())
-        {
-            cancellation.ThrowIfCancellationRequested();
-            for (var i = 0; i < queries.Count; i++) found[i].Add(Match(rows, queries[i]));
-        }
-        return [.. found.Select(matches => Best(matches, count))];
     }
 
     private static ClipMatch Match(SqliteRows rows, ReadOnlyMemory<float> query)
@@ -101,7 +94,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
             }
             Set(bits, rows.Long(0));
         }
-        return known[filter] = new Passing(revision, bits);
+        return known[filter] = new Passing(revision, bits is null ? [.. few] : null, bits);
     }
 
     private static void Set(ulong[] bits, long id) => bits[id >> 6] |= 1UL << (int)(id & 63);

@@ -13,6 +13,11 @@ namespace MvAdapter.Server;
 /// <param name="Exact">Every clip is looked at also where there is an approximate index.</param>
 internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips, int Offset = 0, bool Exact = false);
 
+/// <summary>What was found.</summary>
+/// <param name="Matches">The clips, the nearest first.</param>
+/// <param name="IsApproximate">Whether not all clips were looked at.</param>
+internal sealed record FoundClips(IReadOnlyList<ClipMatch> Matches, bool IsApproximate);
+
 /// <summary>
 /// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
 /// it, and then looked for by one pass through the index, on another.
@@ -22,7 +27,7 @@ internal sealed class ClipSearch
     private readonly ClipStore store;
     private readonly CollectionModels models;
     private readonly BatchQueue<Question, float[]> encoding;
-    private readonly BatchQueue<(SearchScope Scope, ReadOnlyMemory<float> Query), IReadOnlyList<ClipMatch>> finding;
+    private readonly BatchQueue<(SearchScope Scope, ReadOnlyMemory<float> Query), FoundClips> finding;
 
     public ClipSearch(ClipStore store, CollectionModels models, ServerOptions options, ServerMetrics metrics)
     {
@@ -33,13 +38,13 @@ internal sealed class ClipSearch
     }
 
     /// <summary>The clips that fit words and examples best; the examples are not among them.</summary>
-    public async Task<IReadOnlyList<ClipMatch>> ByMix(SearchScope scope, QueryMix mix, IReadOnlyDictionary<long, ReadOnlyMemory<float>> examples, CancellationToken cancellation)
+    public async Task<FoundClips> ByMix(SearchScope scope, QueryMix mix, IReadOnlyDictionary<long, ReadOnlyMemory<float>> examples, CancellationToken cancellation)
     {
         var query = await Encode(scope.Collection, mix, [.. examples.Values], cancellation).ConfigureAwait(false);
         using (ServerMetrics.Traces.StartActivity("find"))
         {
             var found = await finding.Ask((scope with { Count = Math.Min(scope.Count + examples.Count, ClipStore.MostResults) }, query), cancellation).ConfigureAwait(false);
-            return [.. found.Where(match => !examples.ContainsKey(match.Clip.Id)).Take(scope.Count)];
+            return found with { Matches = [.. found.Matches.Where(match => !examples.ContainsKey(match.Clip.Id)).Take(scope.Count)] };
         }
     }
 
@@ -54,7 +59,7 @@ internal sealed class ClipSearch
     }
 
     /// <summary>The clips most like a video that was read.</summary>
-    public async Task<IReadOnlyList<ClipMatch>> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation)
+    public async Task<FoundClips> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation)
     {
         float[] query;
         using (ServerMetrics.Traces.StartActivity("encode")) query = await encoding.Ask(new Question(scope.Collection, Video: video), cancellation).ConfigureAwait(false);
@@ -106,7 +111,9 @@ internal sealed class ClipSearch
         var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
         var results = scope.AllClips ? store.Search(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation)
             : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation);
-        foreach (var (job, found) in jobs.Zip(results)) job.Complete(found);
+        // Asked here, on the index's own thread: it answers one at a time.
+        var approximate = !scope.Exact && store.IsApproximate(collection);
+        foreach (var (job, found) in jobs.Zip(results)) job.Complete(new FoundClips(found, approximate));
     }, cancellation);
 
     // Words or a video; of no collection, that new ones be loaded.

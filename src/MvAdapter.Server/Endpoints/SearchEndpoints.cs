@@ -91,9 +91,9 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
         return limit;
     }
 
-    private SearchAnswer Answer(SearchScope scope, IReadOnlyList<ClipMatch> found)
+    private SearchAnswer Answer(SearchScope scope, FoundClips found)
     {
         var id = scope.Collection.Collection.Id;
-        return new SearchAnswer(id, [.. found.Skip(scope.Offset).Select(match => addresses.Describe(id, match))], !scope.Exact && store.IsApproximate(scope.Collection.Collection));
+        return new SearchAnswer(id, [.. found.Matches.Skip(scope.Offset).Select(match => addresses.Describe(id, match))], found.IsApproximate);
     }
 }

@@ -91,7 +91,7 @@ async function search(what, address, options) {
   status.textContent = options ? "Reading the video…" : "Searching…";
   try {
     const begun = performance.now();
-    const { results: found } = await ask(address, options);
+    const { results: found, approximate } = await ask(address, options);
     const seconds = (performance.now() - begun) / 1000;
     const { all, ...asked } = query();
     const sorted = asked.byTime ? found.toSorted((a, b) => a.path.localeCompare(b.path) || a.start - b.start) : found;
@@ -99,7 +99,7 @@ async function search(what, address, options) {
     results.replaceChildren(...cards);
     if (!options && found.length === pageSize) offerMore(address, pageSize);
     if (teachable && asked.q && !options) marks.show(tasks.value, asked.q, cards);
-    status.textContent = found.length ? `${what}: ${counted(found.length, "clip")} in ${seconds.toFixed(2)} s` : "";
+    status.textContent = found.length ? `${what}: ${counted(found.length, "clip")} in ${seconds.toFixed(2)} s${approximate ? ", approximately" : ""}` : "";
     if (found.length && !options) {
       const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
       other.addEventListener("click", () => go({ ...asked, all: !all }));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace MvAdapter.Server;
 
@@ -17,7 +18,7 @@ internal sealed record JobState(string Stage, string Message, long Step, long To
 /// Trains and puts to use, one at a time, each in a process of its own whose standard input ends with this one: a server that is killed leaves
 /// no trainer behind, and a run goes on where it was when it is started again. What a run is and found stands in its folder.
 /// </summary>
-internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
+internal sealed partial class TeachingJobs(TeachingOptions options) : IDisposable
 {
     private const string Prefix = "run-";
     private const int LinesKept = 20;
@@ -85,7 +86,12 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
             if (encodes && process is not null)
             {
                 var last = lines.LastOrDefault() ?? "";
-                return new JobState(running ? "encode" : process.ExitCode == 0 ? "used" : "failed", last, 0, 0, 1, 1);
+                // "videos 12/345, ..."
+                var counted = Counts().Match(last);
+                var (done, total) = counted.Success ? (Value(counted.Groups[1]), Value(counted.Groups[2])) : (0, 0);
+                return new JobState(running ? "encode" : process.ExitCode == 0 ? "used" : "failed", last, done, total, 1, 1);
+
+                static long Value(Group group) => long.Parse(group.ValueSpan, CultureInfo.InvariantCulture);
             }
             if (Latest is not { } run || Read<JobState>(Path.Combine(run, "state.json")) is not { } state)
                 return running ? new JobState("train", lines.LastOrDefault() ?? "reading the model", 0, 0, 1, 1) : process is { ExitCode: not 0 } ? new JobState("failed", LastError(), 0, 0, 1, 1) : null;
@@ -164,6 +170,9 @@ internal sealed class TeachingJobs(TeachingOptions options) : IDisposable
             return default;
         }
     }
+
+    [GeneratedRegex(@"^\w+ (\d{1,15})/(\d{1,15})", RegexOptions.CultureInvariant)]
+    private static partial Regex Counts();
 
     private sealed record Begun(long Collection);
 }

@@ -51,6 +51,24 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
     }
 
     [Fact]
+    public void An_approximate_index_is_built_where_it_is_asked_for_and_answers_say_so()
+    {
+        Assert.SkipUnless(ClipGraphBuilder.IsPossible, "USearch has no library for this kind of machine");
+        foreach (var color in new[] { "red", "blue", "green" }) Video($"{color}.mp4", $"color={color}");
+        Add("--clip", clip.Checkpoint, "--clip-seconds", "2");
+        Assert.Contains("collection 1: nothing to do", Run("build").Succeeds().Output, StringComparison.Ordinal);
+        var exact = Search("a man", "--all-clips");
+        Assert.Contains("collection 1: 6 clips taken in", CommandLine.Run("index", "build", "--least", "1", "--index", Index).Succeeds().Output, StringComparison.Ordinal);
+        Assert.Equal(exact, Search("a man", "--all-clips"));
+        Assert.Equal(exact, Search("a man", "--all-clips", "--exact"));
+        Assert.Contains("found by the approximate index", CommandLine.Run("search", "a man", "--index", Index).Succeeds().Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("approximate", CommandLine.Run("search", "a man", "--exact", "--index", Index).Succeeds().Error, StringComparison.Ordinal);
+        CommandLine.Run("index", "build", "--threads", "0", "--index", Index).Fails(2, "--threads must be at least 1");
+        CommandLine.Run("index", "build", "--collection", "7", "--index", Index).Fails(2, "7");
+        Run("verify").Succeeds();
+    }
+
+    [Fact]
     public void A_cut_that_was_asked_for_stays_until_another_is()
     {
         Video("long.mp4", "testsrc2", seconds: 6);

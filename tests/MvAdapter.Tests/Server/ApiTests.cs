@@ -10,7 +10,7 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
 {
     private sealed record Found(long Clip, float Score, string File, string Path, double Start, double End, string Video, string Thumbnail);
 
-    private sealed record Answer(long Collection, Found[] Results);
+    private sealed record Answer(long Collection, Found[] Results, bool Approximate);
 
     [Fact]
     public async Task Words_find_what_the_library_finds_in_each_collection()
@@ -32,6 +32,23 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
                 Assert.Equal((match.Clip.Path, match.Clip.Span.Start, match.Clip.Span.End), (found.Path, found.Start, found.End));
             }
         }
+    }
+
+    [Fact]
+    public async Task An_answer_says_whether_all_clips_were_looked_at()
+    {
+        Assert.SkipUnless(ClipGraphBuilder.IsPossible, "USearch has no library for this kind of machine");
+        using var running = index.Serve();
+        const string query = "/api/search?q=a+dog&k=3&collection=2";
+        var before = await Get(running, query);
+        using (var store = ClipStore.Open(index.Path)) store.GraphBuilder(store.Collections()[1])!.Build();
+        // The server takes it without being started anew.
+        var (near, exact) = (await Get(running, query), await Get(running, query + "&exact=true"));
+        Assert.Equal((false, true, false), (before.Approximate, near.Approximate, exact.Approximate));
+        Assert.Equal(before.Results, near.Results);
+        Assert.Equal(before.Results, exact.Results);
+        Directory.Delete(index.Path + ".graph", recursive: true);
+        Assert.False((await Get(running, query)).Approximate);
     }
 
     [Fact]
