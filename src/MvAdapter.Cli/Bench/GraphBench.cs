@@ -15,6 +15,7 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
     private const string Rare = "rare";
     private static readonly ModelIdentity Identity = new("bench", "bench");
     private readonly ClusteredVectors source = new(Identity, width);
+    private readonly ClusteredVectors asking = new(Identity, width, seed: 2);   // not what is in the index, if it was filled before
 
     public static Command Create()
     {
@@ -76,16 +77,16 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
         var clock = Stopwatch.StartNew();
         using var store = ClipStore.Open(index, StoreAccess.Write);
         var collection = store.Collections()[0];
-        store.Search(collection, source.Next(1), Results, null, exact: false, cancellation);
+        store.Search(collection, asking.Next(1), Results, null, exact: false, cancellation);
         var open = clock.Elapsed.TotalSeconds;
-        var asked = Enumerable.Range(0, queries).Select(_ => source.Next(1)).ToList();
+        var asked = Enumerable.Range(0, queries).Select(_ => asking.Next(1)).ToList();
         foreach (var query in asked) store.Search(collection, query, Results, null, exact: false, cancellation);   // warms up: the file's pages too
         var (times, near) = Ask(store, collection, asked, null, cancellation);
         var (filteredTimes, filtered) = Ask(store, collection, asked, new ClipFilter { Tag = Rare }, cancellation);
         var add = BenchCommand.Clock(() =>
         {
             for (var done = 0; done < Added; done += ClipsPerVideo) Add(store, collection, $"/added/{Guid.NewGuid():N}.mp4");
-            store.Search(collection, source.Next(1), Results, null, exact: false, cancellation);
+            store.Search(collection, asking.Next(1), Results, null, exact: false, cancellation);
         });
         var update = BenchCommand.Clock(() => store.GraphBuilder(collection)!.Build(null, cancellation));
         var graphBytes = Directory.EnumerateFiles(index + ".graph").Sum(file => new FileInfo(file).Length);

@@ -8,12 +8,13 @@ namespace MvAdapter.Search;
 /// </summary>
 /// <param name="identity">The model that they pass for.</param>
 /// <param name="width">Numbers of a vector.</param>
-public sealed class ClusteredVectors(ModelIdentity identity, int width)
+/// <param name="seed">Which ones: the centres are the same for all seeds.</param>
+public sealed class ClusteredVectors(ModelIdentity identity, int width, int seed = 1)
 {
     private const int Centres = 2000;
     private const int Directions = 64;
     private const float Spread = 0.7f;
-    private readonly Random random = new(1);
+    private readonly Random random = new(seed);
     private readonly float[][] centres = Vectors(new Random(2), Centres, width);
     private readonly float[][] directions = Vectors(new Random(3), Directions, width);
 
