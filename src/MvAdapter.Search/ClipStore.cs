@@ -119,6 +119,12 @@ public abstract class ClipStore : IDisposable
     /// <param name="threads">Threads that build; null for all processors.</param>
     public abstract ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null);
 
+    /// <summary>Writes a copy of the whole index into a file, as it is at one moment, while others use it.</summary>
+    /// <param name="path">The file, which must not be there.</param>
+    /// <param name="cancellation">Ends it; nothing is left.</param>
+    /// <exception cref="UsageException">The store has tools of its own for that.</exception>
+    public abstract void CopyTo(string path, CancellationToken cancellation = default);
+
     /// <summary>
     /// Checks the store itself and all that is in it: no damage, vectors finite and normalised, no clip of no video, none
     /// twice, every revision consistent. Returns a line for each fault.

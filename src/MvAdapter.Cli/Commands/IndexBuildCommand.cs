@@ -41,7 +41,14 @@ internal static class IndexBuildCommand
     {
         if (store.GraphBuilder(collection) is not { } builder || !builder.IsDue()) return;
         Terminal.Say("building the approximate index; the clips are safe, and \"index build\" goes on if you stop it");
-        Run(builder, cancellation);
+        try
+        {
+            Run(builder, cancellation);
+        }
+        catch (MvAdapterException e)
+        {
+            Terminal.Warn($"the clips are kept, but their approximate index is not built, so that searches look at every clip: {e.Message}");
+        }
     }
 
     private static long Run(ClipGraphBuilder builder, CancellationToken cancellation)

@@ -23,6 +23,7 @@ internal static class IndexCommand
         Info("collections", "Lists the collections, one for each model, with all that they remember of it."),
         IndexBuildCommand.Create(),
         Verify(),
+        Backup(),
         IndexCaptionCommands.Create(),
         IndexTeachCommands.Train(),
         IndexTeachCommands.Use(),
@@ -56,6 +57,31 @@ internal static class IndexCommand
                 store.RemoveVideo(collection, path);
             }
             Console.WriteLine($"{TextForMessage.Quote(store.Name)}: {gone.Count} of {all.Count} videos were gone and are no longer in it");
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Command Backup()
+    {
+        var command = new Command("backup", """
+            Writes a copy of an index file as it is at this moment, with captions and marks, while others search and fill it. The copy is an index:
+            to restore it, put it in the other's place. The approximate index is not in it; "index build" makes it anew.
+
+            Example:
+              ./run index backup /backup/videos-2026-11-28.db --index videos.db
+            """);
+        var file = new Argument<string>("file") { Description = "The file to write; it must not be there yet" };
+        command.Add(file);
+        var location = new IndexLocation(command);
+        command.Runs((parsed, cancellation) =>
+        {
+            var path = parsed.GetValue(file)!;
+            OutputPath.Check(path);
+            using var store = location.Open(parsed, StoreAccess.Read);
+            store.CopyTo(path, cancellation);
+            using var copy = ClipStore.Open(path);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{TextForMessage.Quote(path)}: {copy.Collections().Select(copy.Info).Sum(info => info.Clips)} clips, {copy.Annotations.Count().Values.Sum()} captions and marks, {new FileInfo(path).Length / 1e6:0.0} MB"));
             return ExitCode.Success;
         });
         return command;

@@ -57,7 +57,6 @@ public sealed class ClipGraphBuilder
     {
         if (!IsPossible) throw new MvAdapterException("the approximate index cannot be built on this kind of machine; every search is exact");
         using var database = SqliteDatabase.Open(index, StoreAccess.Read);
-        Directory.CreateDirectory(ClipGraphNote.Folder(index));
         using var alone = Hold();
         var total = Count(database);
         // What changes from now on is looked at beside the graph, whether it gets into it or not.
@@ -73,10 +72,7 @@ public sealed class ClipGraphBuilder
                 foreach (var page in before is { IsWhole: true } ? Changed(database, before.Revision) : All(database, last))
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    Parallel.For(0, page.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
-                    {
-                        if (!graph.Contains(page[i].Clip)) graph.Add(page[i].Clip, page[i].Codes);
-                    });
+                    Add(graph, page);
                     (added, last) = (added + page.Count, Math.Max(last, page[^1].Clip));
                     progress?.Report(new GraphProgress(Math.Min(graph.Count, total), total));
                     if (saved.Elapsed < SaveEvery) continue;
@@ -100,10 +96,26 @@ public sealed class ClipGraphBuilder
         }
     }
 
+    private void Add(Usearch graph, List<(long Clip, sbyte[] Codes)> page)
+    {
+        try
+        {
+            Parallel.For(0, page.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+            {
+                if (!graph.Contains(page[i].Clip)) graph.Add(page[i].Clip, page[i].Codes);
+            });
+        }
+        catch (AggregateException e) when (e.InnerException is MvAdapterException first)
+        {
+            throw new MvAdapterException(first.Message, e);
+        }
+    }
+
     private FileStream Hold()
     {
         try
         {
+            Directory.CreateDirectory(ClipGraphNote.Folder(index));
             return new FileStream(Path.Combine(ClipGraphNote.Folder(index), $"collection-{collection.Id}.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

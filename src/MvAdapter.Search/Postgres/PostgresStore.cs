@@ -204,6 +204,10 @@ internal sealed class PostgresStore : ClipStore
         new PostgresSearch(Database, collection).Find(queries, count, filter, exact, cancellation);
 
     /// <inheritdoc/>
+    public override void CopyTo(string path, CancellationToken cancellation = default) =>
+        throw new UsageException($"{TextForMessage.Quote(Name)} is copied by PostgreSQL's own tools: pg_dump --schema=mvadapter, or a base backup of the server");
+
+    /// <inheritdoc/>
     public override ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null) => null;
 
     /// <inheritdoc/>

@@ -122,6 +122,33 @@ internal sealed class SqliteDatabase : IDisposable
         }
     }
 
+    /// <summary>Writes a copy as it is at one moment, without what has been deleted; under its name only when it is whole.</summary>
+    public void CopyTo(string path, CancellationToken cancellation)
+    {
+        var part = path + ".part";
+        File.Delete(part);
+        try
+        {
+            using var told = cancellation.Register(() => raw.sqlite3_interrupt(connection.Handle));
+            cancellation.ThrowIfCancellationRequested();
+            Run("VACUUM INTO ?", part);
+            using (var written = new FileStream(part, FileMode.Open)) written.Flush(flushToDisk: true);
+            File.Move(part, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException(path, $"cannot be written: {TextForMessage.Quote(e.Message, 200)}", e);
+        }
+        catch (MvAdapterException) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellation);
+        }
+        finally
+        {
+            File.Delete(part);
+        }
+    }
+
     /// <summary>The number of rows that the last command changed.</summary>
     public int Changes => raw.sqlite3_changes(connection.Handle);
 

@@ -15,11 +15,10 @@ internal sealed class SqliteStore : ClipStore
 
     private readonly SqliteDatabase database;
     private readonly Dictionary<long, ClipMatrix> matrices = [];
-    private readonly Dictionary<long, GraphSearch> graphs = [];
-    private readonly Dictionary<long, DateTime> unusable = [];   // when the note of a graph that cannot be used was written
+    private readonly SqliteGraphs graphs;
     private readonly Lock gate = new();
 
-    private SqliteStore(SqliteDatabase database) => (this.database, Annotations) = (database, new SqliteAnnotations(database, gate));
+    private SqliteStore(SqliteDatabase database) => (this.database, graphs, Annotations) = (database, new SqliteGraphs(database, Forget), new SqliteAnnotations(database, gate));
 
     /// <inheritdoc/>
     public override AnnotationStore Annotations { get; }
@@ -111,9 +110,8 @@ internal sealed class SqliteStore : ClipStore
                 database.Run("DELETE FROM collections WHERE id = ?", collection.Id);
                 return true;
             });
-            if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();
-            if (graphs.Remove(collection.Id, out var graph)) graph.Dispose();
-            ClipGraphNote.Delete(database.Path, collection);
+            Forget(collection);
+            graphs.Remove(collection);
         }
     }
 
@@ -251,7 +249,16 @@ internal sealed class SqliteStore : ClipStore
     /// <inheritdoc/>
     public override bool IsApproximate(ClipCollection collection)
     {
-        lock (gate) return GraphOf(collection) is not null;
+        lock (gate) return graphs.Of(collection) is not null;
+    }
+
+    /// <inheritdoc/>
+    public override void CopyTo(string path, CancellationToken cancellation = default)
+    {
+        if (Path.Exists(path)) throw new UsageException($"{TextForMessage.Quote(path)} is there already; a copy goes into a new file");
+        // By a connection of its own, so that searches go on.
+        using var own = SqliteDatabase.Open(database.Path, StoreAccess.Write);
+        own.CopyTo(path, cancellation);
     }
 
     /// <inheritdoc/>
@@ -331,7 +338,7 @@ internal sealed class SqliteStore : ClipStore
     {
         lock (gate)
         {
-            if (!exact && GraphOf(collection) is { } graph) return database.InTransaction(writes: false, () => graph.Search(queries, count, filter, cancellation));
+            if (!exact && graphs.Of(collection) is { } graph) return database.InTransaction(writes: false, () => graph.Search(queries, count, filter, cancellation));
             if (!matrices.TryGetValue(collection.Id, out var matrix))
                 matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
             // One transaction: what is scored again is what is in memory.
@@ -349,9 +356,8 @@ internal sealed class SqliteStore : ClipStore
         if (!disposing) return;
         lock (gate)
         {
-            foreach (var graph in graphs.Values) graph.Dispose();
+            graphs.Dispose();
             foreach (var matrix in matrices.Values) matrix.Dispose();
-            graphs.Clear();
             matrices.Clear();
             database.Dispose();
         }
@@ -385,22 +391,9 @@ internal sealed class SqliteStore : ClipStore
         JsonSerializer.Serialize(entry.Tags),
     ];
 
-    // The newest; null where there is none.
-    private GraphSearch? GraphOf(ClipCollection collection)
+    private void Forget(ClipCollection collection)
     {
-        var known = graphs.GetValueOrDefault(collection.Id);
-        var written = ClipGraphNote.Written(database.Path, collection);
-        if (known is not null && written == known.Graph.Written) return known;
-        if (written is null || (unusable.TryGetValue(collection.Id, out var tried) && tried == written)) return null;
-        graphs.Remove(collection.Id);
-        known?.Dispose();
-        if (ClipGraph.TryOpen(database.Path, collection) is not { } graph)
-        {
-            unusable[collection.Id] = written.Value;
-            return null;
-        }
-        if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();   // all in memory is not needed any more
-        return graphs[collection.Id] = new GraphSearch(collection, database, graph);
+        if (matrices.Remove(collection.Id, out var matrix)) matrix.Dispose();
     }
 
     private List<IndexedVideo> ReadVideos(string sql, params ReadOnlySpan<object?> values)

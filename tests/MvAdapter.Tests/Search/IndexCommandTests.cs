@@ -51,6 +51,33 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
     }
 
     [Fact]
+    public void A_backup_is_an_index_of_one_moment()
+    {
+        var red = Video("red.mp4", "color=red");
+        Video("blue.mp4", "color=blue");
+        Add("--clip", clip.Checkpoint);
+        using (var store = ClipStore.Open(Index, StoreAccess.Write))
+        {
+            var video = store.Videos(store.Collections()[0]).First(one => one.Entry.Path == red);
+            store.Annotations.Add(new ClipAnnotation("t", AnnotationKind.Caption, video.Entry.Hash, red, new ClipSpan(0, 1), "a red thing"));
+            Assert.Contains("2 clips, 1 captions and marks", Backup(folder.File("copy.db")).Succeeds().Output, StringComparison.Ordinal);
+            store.RemoveVideo(store.Collections()[0], red);
+        }
+        Backup(folder.File("copy.db")).Fails(2, "is there already");
+        Backup(Videos).Fails(2, "is a folder");
+        // The file is lost, and the copy takes its place; it is filled as before.
+        var found = Search("a man").Count;
+        foreach (var file in Directory.GetFiles(folder.Path, "index.db*")) File.Delete(file);
+        File.Copy(folder.File("copy.db"), Index);
+        Assert.Equal((1, 2), (found, Search("a man").Count));
+        Assert.Contains("2 videos, 2 clips, no fault", Run("verify").Succeeds().Output, StringComparison.Ordinal);
+        Assert.Equal("0 added 0 changed 0 moved 2 unchanged 0 clips", Add());
+        Assert.Empty(Directory.GetFiles(folder.Path, "*.part"));
+
+        CommandResult Backup(string path) => CommandLine.Run("index", "backup", path, "--index", Index);
+    }
+
+    [Fact]
     public void An_approximate_index_is_built_where_it_is_asked_for_and_answers_say_so()
     {
         Assert.SkipUnless(ClipGraphBuilder.IsPossible, "USearch has no library for this kind of machine");
