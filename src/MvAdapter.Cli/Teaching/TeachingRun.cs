@@ -71,7 +71,7 @@ internal sealed class TeachingRun
         if (known is null) folder.Begin(snapshot);
         state = state with { Parts = Math.Max(1, folds.Count) };
         var wrong = snapshot.Wrong.Sum(clip => clip.Captions.Count);
-        Terminal.Say($"{clips.Sum(clip => clip.Captions.Count)} captions {(wrong > 0 ? $"and {wrong} wrong answers to them, " : "")}of {clips.Count} clips of {clips.Select(clip => clip.Video).Distinct().Count()} videos; " + (All ? "all are learnt from" : folds.Count == 1
+        Terminal.Say($"{clips.Sum(clip => clip.Captions.Count)} captions {(wrong > 0 ? $"(and wrong answers to them: {wrong}) " : "")}of {clips.Count} clips of {clips.Select(clip => clip.Video).Distinct().Count()} videos; " + (All ? "all are learnt from" : folds.Count == 1
             ? $"{folds[0].Held.Count} clips of other videos are held out" : $"too few to hold some out, so {folds.Count} parts are measured in turn, each by a model that learns from the others"));
         var queries = new List<HeldQuery>();
         foreach (var (part, fold) in folds.Index()) queries.AddRange(folder.ReadRanks(part) ?? Measure(snapshot, fold, part, cancellation));

@@ -126,9 +126,10 @@ internal sealed class SqliteDatabase : IDisposable
     public void CopyTo(string path, CancellationToken cancellation)
     {
         var part = path + ".part";
-        File.Delete(part);
         try
         {
+            // Empty, as SQLite takes it: what cannot be written is told by the name of the copy.
+            using (new FileStream(part, FileMode.Create)) { }
             using var told = cancellation.Register(() => raw.sqlite3_interrupt(connection.Handle));
             cancellation.ThrowIfCancellationRequested();
             Run("VACUUM INTO ?", part);

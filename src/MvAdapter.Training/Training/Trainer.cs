@@ -54,7 +54,7 @@ public sealed class Trainer : IDisposable
         trainingStep = new TrainingStep(loaded.Model, config.Groups(), step => WarmupCosine.Factor(step, TotalSteps, config.Warmup), loaded.Precision, workers);
         pace = workers is null ? null : new WorkerPace(workers, Say);
         Say($"{training.Name}: {training.Samples.Count} videos, {training.Pairs.Count} pairs to train on{(training.MissingSummary is { } missing ? $"; {missing}" : "")}");
-        if (training.WrongAnswers.Count > 0) Say($"{training.WrongAnswers.Count} wrong answers {(wrong.Count > 0 ? "to learn from" : "are left out: only one worker with chunk_size 0 learns from them")}");
+        if (training.WrongAnswers.Count > 0) Say($"wrong answers: {training.WrongAnswers.Count} {(wrong.Count > 0 ? "to learn from" : "are left out; only one worker with chunk_size 0 learns from them")}");
         validation = config.EvaluateEvery < 0 ? null : TryLoadValidation();
         var before = IsFirst ? folder.ReadCheckpoint(path => RunCheckpoint.Restore(path, loaded.Model, trainingStep.Optimizer), Say) : null;
         if (workers is not null) before = RunCheckpoint.Share(workers, loaded.Model, trainingStep.Optimizer, before);

@@ -111,7 +111,7 @@ public sealed class IndexTeachTests : IDisposable
         var (report, whole) = (Report("run"), Report("whole"));
         Assert.Equal((Videos, Videos, 5), (report.GetProperty("clips").GetInt32(), report.GetProperty("pairs").GetInt32(), report.GetProperty("parts").GetInt32()));
         Assert.Equal(Ranks(whole), Ranks(report));
-        Assert.Contains("12 captions and 12 wrong answers to them", undisturbed.Error, StringComparison.Ordinal);
+        Assert.Contains("12 captions (and wrong answers to them: 12) of", undisturbed.Error, StringComparison.Ordinal);
         // What is measured by is not learnt from, not as a wrong answer either.
         foreach (var part in Enumerable.Range(0, 5))
         {

@@ -65,6 +65,7 @@ public sealed class IndexCommandTests(TinyClip clip) : IDisposable
         }
         Backup(folder.File("copy.db")).Fails(2, "is there already");
         Backup(Videos).Fails(2, "is a folder");
+        Backup("/proc/copy.db").Fails(1, "/proc/copy.db: cannot be written");
         // The file is lost, and the copy takes its place; it is filled as before.
         var found = Search("a man").Count;
         foreach (var file in Directory.GetFiles(folder.Path, "index.db*")) File.Delete(file);

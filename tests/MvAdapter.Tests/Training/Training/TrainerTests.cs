@@ -108,12 +108,12 @@ public sealed class TrainerTests(TinyClip clip, TinyDataset data) : IClassFixtur
         foreach (var stop in new[] { 1, 11 }) Stop(marked, "parts", stop);
         Assert.Equal(whole.Weights, Train(marked, "parts").Weights);
         Assert.Equal(Losses("whole"), Losses("parts"));
-        Assert.Contains("8 wrong answers to learn from", whole.Messages);
+        Assert.Contains("wrong answers: 8 to learn from", whole.Messages);
         Assert.Empty(whole.Progress.Skipped);
         // More to tell it from: the first loss, over the same batch and weights, is higher.
         Train(config, "without");
         Assert.True(Losses("whole")[0] > Losses("without")[0] + 1e-3);
-        Assert.Contains("8 wrong answers are left out: only one worker with chunk_size 0 learns from them", Train(marked with { ChunkSize = 2, Steps = 1 }, "parted").Messages);
+        Assert.Contains("wrong answers: 8 are left out; only one worker with chunk_size 0 learns from them", Train(marked with { ChunkSize = 2, Steps = 1 }, "parted").Messages);
     }
 
     [Fact]
