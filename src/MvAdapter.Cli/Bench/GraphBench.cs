@@ -13,6 +13,7 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
     private const int RareEvery = 1000;
     private const int Added = 100;
     private const string Rare = "rare";
+    private static readonly ClipFilter OnlyRare = new() { Tag = Rare };
     private static readonly ModelIdentity Identity = new("bench", "bench");
     private readonly ClusteredVectors source = new(Identity, width);
     private readonly ClusteredVectors asking = new(Identity, width, seed: 2);   // not what is in the index, if it was filled before
@@ -82,7 +83,7 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
         var asked = Enumerable.Range(0, queries).Select(_ => asking.Next(1)).ToList();
         foreach (var query in asked) store.Search(collection, query, Results, null, exact: false, cancellation);   // warms up: the file's pages too
         var (times, near) = Ask(store, collection, asked, null, cancellation);
-        var (filteredTimes, filtered) = Ask(store, collection, asked, new ClipFilter { Tag = Rare }, cancellation);
+        var (filteredTimes, filtered) = Ask(store, collection, asked, OnlyRare, cancellation);
         var add = BenchCommand.Clock(() =>
         {
             for (var done = 0; done < Added; done += ClipsPerVideo) Add(store, collection, $"/added/{Guid.NewGuid():N}.mp4");
@@ -93,7 +94,7 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
         Terminal.Say("looking at every clip, to compare");
         return new Result(vectors, width, fill, new FileInfo(index).Length / 1e9, build, graphBytes / 1e9, open,
             BenchCommand.Median(times), times.Order().ElementAt(times.Count * 99 / 100), Recall(store, collection, asked, near, null, cancellation),
-            BenchCommand.Median(filteredTimes), Recall(store, collection, asked, filtered, new ClipFilter { Tag = Rare }, cancellation), add, update);
+            BenchCommand.Median(filteredTimes), Recall(store, collection, asked, filtered, OnlyRare, cancellation), add, update);
     }
 
     private double? Fill(CancellationToken cancellation)

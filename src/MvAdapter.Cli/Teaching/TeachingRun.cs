@@ -31,10 +31,10 @@ internal sealed class TeachingRun
         (this.store, this.collection, this.folder, this.onThisMachine, this.precision, this.bar) = (store, collection, folder, onThisMachine, precision, bar);
 
     /// <summary>What is trained.</summary>
-    public string Method { get; init; } = "mv-adapter";
+    public required string Method { get; init; }
 
     /// <summary>Whether all captions are learnt from, and nothing is measured.</summary>
-    public bool All { get; init; }
+    public required bool All { get; init; }
 
     /// <summary>Trains and measures what is not yet.</summary>
     /// <returns>The report; null where nothing is measured.</returns>

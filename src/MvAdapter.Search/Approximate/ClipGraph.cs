@@ -45,12 +45,15 @@ internal sealed record ClipGraphNote(string File, string Model, int Width, long 
     /// <summary>Writes it.</summary>
     public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, IsWhole), JsonSerializer.Serialize(this, Json));
 
+    /// <summary>The graph's file.</summary>
+    public string PathIn(string index) => Path.Combine(Folder(index), File);
+
     /// <summary>Whether the file is the one that was written, as far as its size and parts of it tell; a damaged graph could lead anywhere.</summary>
     public bool Fits(string index)
     {
         try
         {
-            var path = Path.Combine(Folder(index), File);
+            var path = PathIn(index);
             return new FileInfo(path) is { Exists: true } file && file.Length == Size && SampleOf(path) == Sample;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -71,9 +74,8 @@ internal sealed record ClipGraphNote(string File, string Model, int Width, long 
             System.IO.File.Delete(file);
     }
 
-    /// <summary>Whether a collection's graph is byte for byte what was written, or absent.</summary>
-    public static bool IsSound(string index, ClipCollection collection) =>
-        !System.IO.File.Exists(PathOf(index, collection)) || (Read(index, collection) is { } note && note.Fits(index) && HashOf(Path.Combine(Folder(index), note.File)) == note.Hash);
+    /// <summary>Whether the file is byte for byte what was written.</summary>
+    public bool IsSound(string index) => Fits(index) && HashOf(PathIn(index)) == Hash;
 
     /// <summary>A hash of parts spread over a file.</summary>
     public static string SampleOf(string path)
@@ -122,7 +124,7 @@ internal sealed class ClipGraph : IDisposable
         var graph = Usearch.Create(note.Width, ClipGraphBuilder.Connectivity, ClipGraphBuilder.Expansion);
         try
         {
-            graph.View(Path.Combine(ClipGraphNote.Folder(index), note.File));
+            graph.View(note.PathIn(index));
             return new ClipGraph(note, written, graph);
         }
         catch (MvAdapterException)

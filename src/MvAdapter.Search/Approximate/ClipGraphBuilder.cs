@@ -85,13 +85,13 @@ public sealed class ClipGraphBuilder
                 if (added > 0) SavePart();
                 throw;
             }
-            Save(graph, new ClipGraphNote("", collection.Model.Identity.ToString(), collection.Model.Width, revision, last, IsWhole: true, 0, "", ""));
+            Save(graph, revision, last, isWhole: true);
             return added;
 
             // A graph that was whole stays: what is added to it is soon added again.
             void SavePart()
             {
-                if (before is not { IsWhole: true }) Save(graph, new ClipGraphNote("", collection.Model.Identity.ToString(), collection.Model.Width, revision, last, IsWhole: false, 0, "", ""));
+                if (before is not { IsWhole: true }) Save(graph, revision, last, isWhole: false);
             }
         }
     }
@@ -129,11 +129,9 @@ public sealed class ClipGraphBuilder
     {
         foreach (var note in new[] { ClipGraphNote.Read(index, collection, whole: false), ClipGraphNote.Read(index, collection) })
         {
-            if (note is null || !note.Fits(index)) continue;
-            var path = Path.Combine(ClipGraphNote.Folder(index), note.File);
-            if (ClipGraphNote.HashOf(path) != note.Hash) continue;
+            if (note?.IsSound(index) != true) continue;
             var graph = Usearch.Create(collection.Model.Width, Connectivity, Expansion);
-            graph.Load(path);
+            graph.Load(note.PathIn(index));
             if (graph.Count <= total * (1 + ShareGone)) return (graph, note);
             graph.Dispose();
         }
@@ -184,23 +182,25 @@ public sealed class ClipGraphBuilder
     }
 
     // Named last, so that there is a whole one at any time; what nobody names any more goes.
-    private void Save(Usearch graph, ClipGraphNote note)
+    private void Save(Usearch graph, long revision, long lastClip, bool isWhole)
     {
         var folder = ClipGraphNote.Folder(index);
-        note = note with { File = $"collection-{collection.Id}-{Guid.NewGuid():N}.usearch" };
-        var path = Path.Combine(folder, note.File);
+        var name = $"collection-{collection.Id}-{Guid.NewGuid():N}.usearch";
+        var path = Path.Combine(folder, name);
         try
         {
             graph.Save(path);
-            note = note with { Size = new FileInfo(path).Length, Sample = ClipGraphNote.SampleOf(path), Hash = ClipGraphNote.HashOf(path) };
-            note.Write(index, collection);
+            // The note must not reach the disk before what it names.
+            using (var written = new FileStream(path, FileMode.Open)) written.Flush(flushToDisk: true);
+            new ClipGraphNote(name, collection.Model.Identity.ToString(), collection.Model.Width, revision, lastClip, isWhole,
+                new FileInfo(path).Length, ClipGraphNote.SampleOf(path), ClipGraphNote.HashOf(path)).Write(index, collection);
         }
         catch
         {
             File.Delete(path);
             throw;
         }
-        if (note.IsWhole) File.Delete(ClipGraphNote.PathOf(index, collection, whole: false));
+        if (isWhole) File.Delete(ClipGraphNote.PathOf(index, collection, whole: false));
         string?[] named = [ClipGraphNote.Read(index, collection)?.File, ClipGraphNote.Read(index, collection, whole: false)?.File];
         foreach (var other in Directory.EnumerateFiles(folder, $"collection-{collection.Id}-*.usearch"))
             if (!named.Contains(Path.GetFileName(other))) File.Delete(other);

@@ -269,7 +269,7 @@ internal sealed class SqliteStore : ClipStore
     {
         lock (gate)
         {
-            return [.. new SqliteVerifier(database).Run(clipsChecked, cancellation), .. Collections().Where(collection => !ClipGraphNote.IsSound(database.Path, collection))
+            return [.. new SqliteVerifier(database).Run(clipsChecked, cancellation), .. Collections().Where(collection => ClipGraphNote.Written(database.Path, collection) is not null && ClipGraphNote.Read(database.Path, collection)?.IsSound(database.Path) != true)
                 .Select(collection => $"the approximate index of collection {collection.Id} is damaged: \"index build\" makes it anew")];
         }
     }

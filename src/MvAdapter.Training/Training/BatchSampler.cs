@@ -27,10 +27,7 @@ public sealed class BatchSampler
     public BatchSampler(IReadOnlyList<TrainingPair> pairs, int batchSize, bool distinct, long seed, IReadOnlyList<WrongAnswer>? wrongAnswers = null)
     {
         (this.pairs, this.distinct, this.seed) = (pairs, distinct, (ulong)seed);
-        // Somebody may have called right what another has called wrong.
-        var right = pairs.ToLookup(pair => pair.Caption, pair => pair.Sample.Clip, StringComparer.OrdinalIgnoreCase);
-        this.wrongAnswers = (wrongAnswers ?? []).Where(wrong => !right[wrong.Query].Any(clip => Overlap(clip, wrong.Clip)))
-            .ToLookup(wrong => wrong.Query, wrong => wrong.Clip, StringComparer.OrdinalIgnoreCase);
+        this.wrongAnswers = ByQuery(wrongAnswers ?? []);
         var available = distinct
             ? Math.Min(pairs.Select(pair => pair.Sample.Id).Distinct().Count(), pairs.Select(pair => pair.Caption).Distinct().Count())
             : pairs.Count;
@@ -57,6 +54,13 @@ public sealed class BatchSampler
         SeededRandom.For(seed, Stream, epoch).Shuffle<int>(order);
         var batches = distinct ? Distinct(order) : [.. order.Select(i => pairs[i]).Chunk(batchSize).Where(batch => batch.Length == batchSize)];
         return wrongAnswers.Count == 0 ? batches : [.. batches.Select(batch => batch.Select(pair => pair with { WrongAnswer = InTurn([.. wrongAnswers[pair.Caption]], epoch) }).ToList())];
+    }
+
+    // Somebody may have called right what another has called wrong.
+    private ILookup<string, VideoClip> ByQuery(IReadOnlyList<WrongAnswer> wrongAnswers)
+    {
+        var right = (wrongAnswers.Count > 0 ? pairs : []).ToLookup(pair => pair.Caption, pair => pair.Sample.Clip, StringComparer.OrdinalIgnoreCase);
+        return wrongAnswers.Where(wrong => !right[wrong.Query].Any(clip => Overlap(clip, wrong.Clip))).ToLookup(wrong => wrong.Query, wrong => wrong.Clip, StringComparer.OrdinalIgnoreCase);
     }
 
     private static VideoClip? InTurn(VideoClip[] clips, int epoch) => clips.Length == 0 ? null : clips[epoch % clips.Length];

@@ -16,9 +16,7 @@ public sealed class IndexTeachTests : IDisposable
     public IndexTeachTests(TinyClip clip)
     {
         this.clip = clip;
-        Directory.CreateDirectory(folder.File("videos"));
-        foreach (var i in Enumerable.Range(0, Videos))
-            Ffmpeg.Make(folder.File($"videos/{i:00}.mp4"), $"color=c=0x{i * 20:x2}{255 - i * 20:x2}{i * 53 % 256:x2}:s=64x48:r=10", "-t", "2", "-pix_fmt", "yuv420p");
+        Ffmpeg.MakeColors(folder.File("videos"), Videos);
         Run("index", "add", folder.File("videos"), "--clip", clip.Checkpoint, "--frames", "3").Succeeds();
     }
 

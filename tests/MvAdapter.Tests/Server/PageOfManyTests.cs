@@ -1,5 +1,6 @@
 using MvAdapter.Search;
 using MvAdapter.Server;
+using MvAdapter.Tests.Search;
 using MvAdapter.Tests.Support;
 using MvAdapter.Video;
 
@@ -64,8 +65,7 @@ public sealed class PageOfManyTests(TinyClip clip) : IClassFixture<TinyClip>, ID
             var file = FileFingerprint.Of(path)!;
             hashes.Add(file.Hash);
             var count = Math.Min(ClipsOfAVideo, clips - video * ClipsOfAVideo);
-            var vectors = new float[count * encoder.Width];
-            for (var i = 0; i < count; i++) Unit(random, vectors.AsSpan(i * encoder.Width, encoder.Width));
+            var vectors = RandomClips.Vectors(random, count, width: encoder.Width).Values;
             var entry = new VideoEntry(path) { Hash = file.Hash, Duration = 100, Modified = file.Modified, Size = file.Size, Splitting = "window seconds=1 overlap=0" };
             store.ReplaceVideo(collection, entry, [.. Enumerable.Range(0, count).Select(i => new ClipSpan(i, i + 1))], new ClipVectors(collection.Model.Identity, encoder.Width, vectors));
         }
@@ -74,11 +74,5 @@ public sealed class PageOfManyTests(TinyClip clip) : IClassFixture<TinyClip>, ID
             var (video, second) = (i % (clips / ClipsOfAVideo), i / (clips / ClipsOfAVideo));
             store.Annotations.Add(new ClipAnnotation(ClipAnnotation.NewToken(), AnnotationKind.Caption, hashes[video], folder.File($"videos/film {video:0000}.mp4"), new ClipSpan(second, second + 1), $"caption {i}"));
         }
-    }
-
-    private static void Unit(Random random, Span<float> row)
-    {
-        foreach (ref var value in row) value = random.NextSingle() - 0.5f;
-        System.Numerics.Tensors.TensorPrimitives.Divide(row, System.Numerics.Tensors.TensorPrimitives.Norm<float>(row), row);
     }
 }

@@ -14,7 +14,7 @@ public sealed class ServeCommandTests(VideoIndex index) : IClassFixture<VideoInd
         using var process = CommandLine.Start(["serve", "--index", index.Path, "--port", "0", "--log", "json"]);
         var line = await process.StandardOutput.ReadLineAsync();
         Assert.NotNull(line);
-        var url = line[line.IndexOf("http://127.0.0.1:", StringComparison.Ordinal)..line.IndexOf(" (", StringComparison.Ordinal)];
+        var url = CommandLine.AddressIn(line);
         using (var client = new HttpClient())
             Assert.Contains("\"results\":[{", await client.GetStringAsync(new Uri(url + "/api/search?q=my+secret&collection=1")), StringComparison.Ordinal);
         var load = CommandLine.Run("bench", "serve", "--url", url, "--clients", "20", "--seconds", "2");
@@ -45,7 +45,7 @@ public sealed class ServeCommandTests(VideoIndex index) : IClassFixture<VideoInd
         {
             var line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
             Assert.NotNull(line);
-            var url = line[line.IndexOf("http://127.0.0.1:", StringComparison.Ordinal)..line.IndexOf(" (", StringComparison.Ordinal)];
+            var url = CommandLine.AddressIn(line);
             using var client = new HttpClient();
             await client.GetStringAsync(new Uri(url + "/api/search?q=a+dog&collection=1"), TestContext.Current.CancellationToken);
             var clock = Stopwatch.StartNew();

@@ -29,7 +29,7 @@ public sealed class ServePostgresTests(TinyClip clip, PostgresServer server) : I
         {
             var line = await process.StandardOutput.ReadLineAsync() ?? await process.StandardError.ReadToEndAsync();
             Assert.Contains("http://127.0.0.1:", line, StringComparison.Ordinal);
-            var url = line[line.IndexOf("http://127.0.0.1:", StringComparison.Ordinal)..line.IndexOf(" (", StringComparison.Ordinal)];
+            var url = CommandLine.AddressIn(line);
             using var client = new HttpClient { BaseAddress = new Uri(url) };
             Assert.Equal(["bars.mp4"], await Found(client));
             CommandLine.Run("index", "add", folder.File("test.mp4"), "--index", address).Succeeds();

@@ -26,9 +26,7 @@ public sealed class TeachKillTests : IDisposable
     public TeachKillTests(TinyClip clip)
     {
         this.clip = clip;
-        Directory.CreateDirectory(folder.File("videos"));
-        foreach (var i in Enumerable.Range(0, Videos))
-            Ffmpeg.Make(folder.File($"videos/{i:00}.mp4"), $"color=c=0x{i * 20:x2}{255 - i * 20:x2}{i * 53 % 256:x2}:s=64x48:r=10", "-t", "2", "-pix_fmt", "yuv420p");
+        Ffmpeg.MakeColors(folder.File("videos"), Videos);
         File.WriteAllLines(folder.File("captions.csv"), ["video,caption", .. Enumerable.Range(0, Videos).Select(i => $"{i:00}.mp4,a dog number {i}")]);
         CommandLine.Run("index", "add", folder.File("videos"), "--clip", clip.Checkpoint, "--frames", "3", "--index", folder.File("i.db")).Succeeds();
         CommandLine.Run("index", "captions", "import", folder.File("captions.csv"), "--videos", folder.File("videos"), "--index", folder.File("i.db")).Succeeds();
@@ -154,7 +152,7 @@ public sealed class TeachKillTests : IDisposable
             var process = CommandLine.Start(["serve", "--index", index, "--port", "0"]);
             var errors = process.StandardError.ReadToEndAsync();
             var line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException(await errors);
-            return new Server(process, line.Split(' ')[^4]);
+            return new Server(process, CommandLine.AddressIn(line));
         }
 
         // It may be refused: that of the server before may not have ended yet.

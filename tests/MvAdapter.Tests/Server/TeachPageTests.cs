@@ -34,7 +34,7 @@ public sealed class TeachPageTests : IDisposable
         try
         {
             var errors = server.StandardError.ReadToEndAsync();
-            var url = (await server.StandardOutput.ReadLineAsync())!.Split(' ')[^4];
+            var url = CommandLine.AddressIn((await server.StandardOutput.ReadLineAsync())!);
             await browser.Show(1280, 900);
             await browser.Go(url);
             await browser.Until("document.getElementById('to-teach')?.hidden === false");

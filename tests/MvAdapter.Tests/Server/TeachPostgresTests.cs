@@ -23,9 +23,7 @@ public sealed class TeachPostgresTests(TinyClip clip, PostgresServer server) : I
     [Fact]
     public async Task Both_stores_answer_teaching_alike_and_train_on_the_same()
     {
-        Directory.CreateDirectory(folder.File("videos"));
-        foreach (var i in Enumerable.Range(0, Videos))
-            Ffmpeg.Make(folder.File($"videos/{i:00}.mp4"), $"color=c=0x{i * 25:x2}{255 - i * 25:x2}{i * 53 % 256:x2}:s=64x48:r=10", "-t", "2", "-pix_fmt", "yuv420p");
+        Ffmpeg.MakeColors(folder.File("videos"), Videos);
         string[] stores = [folder.File("i.db"), server.Address(database)];
         var told = new List<List<string>>();
         foreach (var store in stores)

@@ -69,6 +69,9 @@ public static class CommandLine
         return process;
     }
 
+    /// <summary>The address in the line by which <c>serve</c> says that it is ready.</summary>
+    public static string AddressIn(string line) => line[line.IndexOf("http://127.0.0.1:", StringComparison.Ordinal)..line.IndexOf(" (", StringComparison.Ordinal)];
+
     /// <summary>Waits for the end of a command and gives what it said.</summary>
     public static CommandResult Finish(Process process)
     {

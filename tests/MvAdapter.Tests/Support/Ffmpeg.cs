@@ -13,6 +13,14 @@ internal static class Ffmpeg
         return path;
     }
 
+    /// <summary>Makes a folder of videos of two seconds, 00.mp4 and so on, each of another colour.</summary>
+    public static void MakeColors(string folder, int count)
+    {
+        Directory.CreateDirectory(folder);
+        for (var i = 0; i < count; i++)
+            Make(Path.Combine(folder, $"{i:00}.mp4"), $"color=c=0x{i * 20:x2}{255 - i * 20:x2}{i * 53 % 256:x2}:s=64x48:r=10", "-t", "2", "-pix_fmt", "yuv420p");
+    }
+
     /// <summary>Copies a video and says in its header that it is shown turned by a quarter; which way depends on ffmpeg's version.</summary>
     public static string Turn(string plain, string turned)
     {
