@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.OpenApi;
+using MvAdapter.Files;
 using MvAdapter.Search;
 
 namespace MvAdapter.Server;
@@ -26,7 +27,7 @@ public sealed class VideoServer : IDisposable
     private readonly CollectionModels models;
     private readonly ServerMetrics metrics = new();
     private readonly ClipSearch search;
-    private readonly TemporaryFiles temporary = new();
+    private readonly ScratchFolder temporary = new("mvadapter-serve");
     private readonly Uploads uploads;
     private readonly IndexedFile files;
     private readonly Thumbnails thumbnails;
@@ -56,6 +57,9 @@ public sealed class VideoServer : IDisposable
 
     /// <summary>Where it listens, once it does.</summary>
     public string Url => app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+
+    /// <summary>What was sent and is still looked at, and pictures that are being made.</summary>
+    internal IEnumerable<string> TemporaryFiles => temporary.Files();
 
     /// <summary>Listens, loads the models on this thread, and encodes queries on it until it is cancelled.</summary>
     /// <param name="onReady">Told when searches are answered.</param>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using MvAdapter.Files;
 using MvAdapter.Search;
 
 namespace MvAdapter.Cli;
@@ -39,20 +40,10 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
             if (parsed.GetValue(vectors) < ClipsPerVideo || parsed.GetValue(width) is < 2 or > 2048 || parsed.GetValue(queries) < 1)
                 throw new UsageException($"--vectors must be at least {ClipsPerVideo}, --width from 2 to 2048, --queries at least 1");
             var kept = parsed.GetValue(index);
-            var path = kept ?? Path.Combine(Path.GetTempPath(), $"bench-{Guid.NewGuid():N}.db");
-            try
-            {
-                BenchCommand.Print(new GraphBench(path, parsed.GetValue(vectors), parsed.GetValue(width), parsed.GetValue(queries)).Run(cancellation), parsed.GetValue(json));
-                return ExitCode.Success;
-            }
-            finally
-            {
-                if (kept is null)
-                {
-                    foreach (var file in Directory.EnumerateFiles(Path.GetTempPath(), Path.GetFileName(path) + "*")) File.Delete(file);
-                    if (Directory.Exists(path + ".graph")) Directory.Delete(path + ".graph", recursive: true);
-                }
-            }
+            using var folder = kept is null ? new ScratchFolder("mvadapter-bench") : null;
+            var path = kept ?? Path.Combine(folder!.Path, "bench.db");
+            BenchCommand.Print(new GraphBench(path, parsed.GetValue(vectors), parsed.GetValue(width), parsed.GetValue(queries)).Run(cancellation), parsed.GetValue(json));
+            return ExitCode.Success;
         });
         return command;
     }

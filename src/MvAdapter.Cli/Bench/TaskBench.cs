@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using MvAdapter.Files;
 using MvAdapter.Adapters;
 using MvAdapter.Clip;
 using MvAdapter.Evaluation;
@@ -80,7 +81,7 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
     /// <summary>Writes, loads and times adapters of random weights.</summary>
     public Figures Run(CancellationToken cancellation)
     {
-        var folder = Directory.CreateTempSubdirectory("mvadapter-bench-");
+        using var folder = new ScratchFolder("mvadapter-bench");
         var loaded = new List<RetrievalModel>();
         using var backbone = ClipModel.CreateRandom(clip, 0);
         try
@@ -100,7 +101,7 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
                     bytes[precision.ToName()] += file.Length;
                 }
                 clock.Start();
-                loaded.Add(AdapterCheckpoint.Load(Path.Combine(folder.FullName, "adapter.safetensors"), backbone));
+                loaded.Add(AdapterCheckpoint.Load(Path.Combine(folder.Path, "adapter.safetensors"), backbone));
                 clock.Stop();
                 bar.Report(task + 1);
             }
@@ -120,14 +121,13 @@ internal sealed class TaskBench(ClipConfig clip, int tasks, int repeats)
         finally
         {
             foreach (var model in loaded) model.Dispose();
-            folder.Delete(recursive: true);
         }
     }
 
-    private FileInfo Save(DirectoryInfo folder, ClipModel backbone, string method, ulong seed, AdapterPrecision precision)
+    private FileInfo Save(ScratchFolder folder, ClipModel backbone, string method, ulong seed, AdapterPrecision precision)
     {
         using var model = RetrievalModel.Create(backbone, Methods.Find(method).Create(clip, seed: seed));
-        var path = Path.Combine(folder.FullName, "adapter.safetensors");
+        var path = Path.Combine(folder.Path, "adapter.safetensors");
         AdapterCheckpoint.Save(path, model, precision);
         return new FileInfo(path);
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using MvAdapter.Files;
 using MvAdapter.Clip;
 using MvAdapter.Evaluation;
 using MvAdapter.Search;
@@ -95,44 +96,37 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
 
     private Indexing Index(ClipConfig clip, DType precision, CancellationToken cancellation)
     {
-        var folder = Directory.CreateTempSubdirectory("mvadapter-bench-");
-        try
+        using var folder = new ScratchFolder("mvadapter-bench");
+        using var model = ModelBench.Model(clip, precision, Device.Cpu);
+        using var encoder = new VideoTextEncoder(model, ClipTokenizer.From(new TrainedVocabulary("", "#version: 0.2\n")), Sampling, words: 32);
+        var (decode, encode, index) = (new List<double>(), new List<double>(), new List<double>());
+        var (clips, peak) = (0, 0L);
+        for (var repeat = 0; repeat < repeats; repeat++)
         {
-            using var model = ModelBench.Model(clip, precision, Device.Cpu);
-            using var encoder = new VideoTextEncoder(model, ClipTokenizer.From(new TrainedVocabulary("", "#version: 0.2\n")), Sampling, words: 32);
-            var (decode, encode, index) = (new List<double>(), new List<double>(), new List<double>());
-            var (clips, peak) = (0, 0L);
-            for (var repeat = 0; repeat < repeats; repeat++)
+            var path = Path.Combine(folder.Path, $"{repeat}.db");
+            TorchRuntime.ResetPeakMemory(Device.Cpu);
+            using (var store = ClipStore.Open(path, StoreAccess.Create))
             {
-                var path = Path.Combine(folder.FullName, $"{repeat}.db");
-                TorchRuntime.ResetPeakMemory(Device.Cpu);
-                using (var store = ClipStore.Open(path, StoreAccess.Create))
+                var collection = store.AddCollection(new CollectionModel(encoder.Model.Identity, encoder.Width, "random") { Sampling = Sampling.ToString(), Words = 32, Splitting = new ClipSplitting().ToString() });
+                var indexer = new Indexer(store, collection, encoder);
+                clips = 0;
+                using var progress = Terminal.Begin("videos", videos.Count);
+                var done = 0;
+                index.Add(BenchCommand.Clock(() => indexer.Index(videos, outcome =>
                 {
-                    var collection = store.AddCollection(new CollectionModel(encoder.Model.Identity, encoder.Width, "random") { Sampling = Sampling.ToString(), Words = 32, Splitting = new ClipSplitting().ToString() });
-                    var indexer = new Indexer(store, collection, encoder);
-                    clips = 0;
-                    using var progress = Terminal.Begin("videos", videos.Count);
-                    var done = 0;
-                    index.Add(BenchCommand.Clock(() => indexer.Index(videos, outcome =>
-                    {
-                        if (outcome.Problem is { } problem) throw new MvAdapterException(problem);
-                        clips += outcome.Clips;
-                        progress.Report(++done);
-                    }, cancellation)));
-                    peak = Math.Max(peak, TorchRuntime.Memory(Device.Cpu).Peak);
-                    var parts = videos.Select(video => (IReadOnlyList<VideoClip>)[.. store.Clips(collection, store.FindVideo(collection, video)!).Select(item => new VideoClip(video, item.Span.Start, item.Span.End))]).ToList();
-                    var frames = new List<VideoFrames>();
-                    decode.Add(BenchCommand.Clock(() => frames.AddRange(encoder.Reader.ReadVideos(parts, cancellation))));
-                    encode.Add(BenchCommand.Clock(() => _ = encoder.EncodeVideos(frames).Count()));
-                }
+                    if (outcome.Problem is { } problem) throw new MvAdapterException(problem);
+                    clips += outcome.Clips;
+                    progress.Report(++done);
+                }, cancellation)));
+                peak = Math.Max(peak, TorchRuntime.Memory(Device.Cpu).Peak);
+                var parts = videos.Select(video => (IReadOnlyList<VideoClip>)[.. store.Clips(collection, store.FindVideo(collection, video)!).Select(item => new VideoClip(video, item.Span.Start, item.Span.End))]).ToList();
+                var frames = new List<VideoFrames>();
+                decode.Add(BenchCommand.Clock(() => frames.AddRange(encoder.Reader.ReadVideos(parts, cancellation))));
+                encode.Add(BenchCommand.Clock(() => _ = encoder.EncodeVideos(frames).Count()));
             }
-            var ratios = index.Select((seconds, i) => seconds / Math.Max(decode[i], encode[i])).ToList();
-            return new Indexing(videos.Count, clips, BenchCommand.Median(decode), BenchCommand.Median(encode), BenchCommand.Median(index), BenchCommand.Median(ratios), ratios.Min(), ratios.Max(), peak);
         }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        var ratios = index.Select((seconds, i) => seconds / Math.Max(decode[i], encode[i])).ToList();
+        return new Indexing(videos.Count, clips, BenchCommand.Median(decode), BenchCommand.Median(encode), BenchCommand.Median(index), BenchCommand.Median(ratios), ratios.Min(), ratios.Max(), peak);
     }
 
     private static void Run(IEnumerable<string> arguments, CancellationToken cancellation)
@@ -172,16 +166,9 @@ internal sealed class VideoBench(IReadOnlyList<string> videos, int repeats)
                 measure(new VideoBench(found, parsed.GetValue(times)), parsed.GetValue(json));
                 return ExitCode.Success;
             }
-            var folder = Directory.CreateTempSubdirectory("mvadapter-bench-");
-            try
-            {
-                measure(new VideoBench(Make(folder.FullName, parsed.GetValue(made), cancellation), parsed.GetValue(times)), parsed.GetValue(json));
-                return ExitCode.Success;
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
+            using var folder = new ScratchFolder("mvadapter-bench");
+            measure(new VideoBench(Make(folder.Path, parsed.GetValue(made), cancellation), parsed.GetValue(times)), parsed.GetValue(json));
+            return ExitCode.Success;
         }
 
         // Moving shapes under noise, at about the rate of bits of clips from the web.

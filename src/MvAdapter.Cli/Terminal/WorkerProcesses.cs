@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using MvAdapter.Files;
 using MvAdapter.Training;
 
 namespace MvAdapter.Cli;
@@ -13,17 +14,13 @@ internal sealed class WorkerProcesses : IDisposable
     /// <summary>The variable that names the file in which a worker leaves why it ended.</summary>
     private const string ReasonVariable = "MVADAPTER_WORKER_ERROR";
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
-    private readonly string folder;
+    private readonly ScratchFolder folder = new("mvadapter-workers");
     private readonly List<Process> processes = [];
     private readonly int count;
 
-    private WorkerProcesses(int count)
-    {
-        this.count = count;
-        folder = Directory.CreateTempSubdirectory("mvadapter-workers-").FullName;
-    }
+    private WorkerProcesses(int count) => this.count = count;
 
-    private string ReasonFile => Path.Combine(folder, "reason");
+    private string ReasonFile => Path.Combine(folder.Path, "reason");
 
     /// <summary>Runs the command's arguments in so many workers; returns what the first to fail has, or success.</summary>
     public static int Run(int count, IEnumerable<string> arguments, CancellationToken cancellation)
@@ -66,7 +63,7 @@ internal sealed class WorkerProcesses : IDisposable
             process.WaitForExit();
             process.Dispose();
         }
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     private void Start(string[] arguments)
@@ -79,7 +76,7 @@ internal sealed class WorkerProcesses : IDisposable
             Set("WORLD_SIZE", Text(count));
             Set("LOCAL_RANK", Text(rank));
             Set("LOCAL_WORLD_SIZE", Text(count));
-            Set(WorkerEnvironment.FileVariable, Path.Combine(folder, "store"));
+            Set(WorkerEnvironment.FileVariable, Path.Combine(folder.Path, "store"));
             Set(ReasonVariable, ReasonFile);
             // The first speaks for all.
             if (rank > 0) (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);

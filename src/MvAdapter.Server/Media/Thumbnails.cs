@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Caching.Memory;
+using MvAdapter.Files;
 using MvAdapter.Search;
 using MvAdapter.Video;
 
 namespace MvAdapter.Server;
 
 /// <summary>Pictures of clips, made when they are asked for and kept in memory up to a bound.</summary>
-internal sealed class Thumbnails(IndexedFile files, TemporaryFiles temporary, ServerOptions options) : IDisposable
+internal sealed class Thumbnails(IndexedFile files, ScratchFolder temporary, ServerOptions options) : IDisposable
 {
     private const long CacheBytes = 64 << 20;
     private readonly ClipExporter exporter = new();
@@ -42,7 +43,7 @@ internal sealed class Thumbnails(IndexedFile files, TemporaryFiles temporary, Se
     private byte[] Make(ClipCollection collection, IndexedClip clip, CancellationToken cancellation)
     {
         files.Open(collection, clip).Dispose();   // it is what was indexed
-        var output = temporary.Next(".jpg");
+        var output = temporary.NextFile(".jpg");
         try
         {
             exporter.Thumbnail(clip.Open(), output, cancellation);

@@ -1,11 +1,12 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using MvAdapter.Files;
 using MvAdapter.Video;
 
 namespace MvAdapter.Server;
 
 /// <summary>Videos that users send to search by: written to a file that is gone afterwards, decoded in a child process.</summary>
-internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) : IDisposable
+internal sealed class Uploads(ScratchFolder temporary, ServerOptions options) : IDisposable
 {
     /// <summary>8K has fewer. What a frame may cost is multiplied by the decoder's own copies.</summary>
     private const int MaxPixels = 1 << 25;
@@ -20,7 +21,7 @@ internal sealed class Uploads(TemporaryFiles temporary, ServerOptions options) :
     {
         if (!places.Wait(0, context.RequestAborted))
             throw new OverloadException($"{options.MaxUploads} videos are being read already: try again in a moment");
-        var path = temporary.Next();
+        var path = temporary.NextFile();
         try
         {
             await Receive(context, path).ConfigureAwait(false);

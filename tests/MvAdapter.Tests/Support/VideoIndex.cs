@@ -92,6 +92,9 @@ internal sealed class RunningServer : IDisposable
     /// <summary>Where it is.</summary>
     public string Url => server.Url;
 
+    /// <summary>Files that it has received and still keeps.</summary>
+    public string[] Received() => [.. server.TemporaryFiles];
+
     /// <summary>Ends it and waits for that.</summary>
     public void Stop()
     {
