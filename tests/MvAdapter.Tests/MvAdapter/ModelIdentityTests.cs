@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using MvAdapter.Adapters;
 using MvAdapter.Checkpoints;
 using MvAdapter.Clip;
@@ -76,16 +75,10 @@ public sealed class ModelIdentityTests
 
     [Fact]
     [Trait("Category", "Slow")]
-    public void The_identity_of_a_whole_CLIP_takes_no_second()
+    public void The_identity_of_a_whole_CLIP_is_that_of_its_copy()
     {
-        // The best of three, since other work on the machine only ever adds.
         using var clip = ClipModel.CreateRandom(ClipConfig.Presets["ViT-B/32"], 0);
-        Assert.InRange(Enumerable.Range(0, 3).Min(_ =>
-        {
-            using var view = clip.Derive(static (_, _) => null);
-            var clock = Stopwatch.StartNew();
-            Assert.NotEmpty(view.Identity);
-            return clock.Elapsed.TotalSeconds;
-        }), 0, 1);
+        using var view = clip.Derive(static (_, _) => null);
+        Assert.Equal(clip.Identity, view.Identity);
     }
 }
