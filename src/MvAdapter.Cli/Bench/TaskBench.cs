@@ -2,10 +2,10 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using MvAdapter.Files;
 using MvAdapter.Adapters;
 using MvAdapter.Clip;
 using MvAdapter.Evaluation;
+using MvAdapter.Files;
 using MvAdapter.Torch;
 
 namespace MvAdapter.Cli;

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using MvAdapter.Files;
 using MvAdapter.Clip;
 using MvAdapter.Evaluation;
+using MvAdapter.Files;
 using MvAdapter.Search;
 using MvAdapter.Torch;
 using MvAdapter.Video;

@@ -15,8 +15,7 @@ public sealed class PostgresServer : IDisposable
 
     public PostgresServer()
     {
-        // Where the tests run as root, the server runs as somebody else, who must get through to its folder.
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        TestScratch.LetThrough(folder.Path);
         var (code, output, error) = Testbed("start");
         if (code == Unavailable) unavailable = error;
         else Assert.True(code == 0, error);

@@ -10,9 +10,14 @@ internal static class TestScratch
     internal static void Begin()
     {
         var folder = new ScratchFolder("mvadapter-tests");
-        // PostgreSQL, which does not run as root, must be able to pass through.
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        LetThrough(folder.Path);
         Environment.SetEnvironmentVariable("TMPDIR", folder.Path);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+    }
+
+    /// <summary>Lets other users pass through a folder: where the tests run as root, PostgreSQL runs as somebody else.</summary>
+    public static void LetThrough(string folder)
+    {
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }
 }
