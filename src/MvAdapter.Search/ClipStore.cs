@@ -155,7 +155,7 @@ public abstract class ClipStore : IDisposable
     /// <param name="filter">Which videos to look at; null for all.</param>
     /// <param name="exact">Whether every clip is looked at also where the collection has an approximate index (<see cref="IsApproximate"/>).</param>
     /// <param name="cancellation">Ends the search.</param>
-    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(
+    public IReadOnlyList<ClipAnswer> Search(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, bool exact = false, CancellationToken cancellation = default)
     {
         Check(collection, queries, count);
@@ -167,7 +167,7 @@ public abstract class ClipStore : IDisposable
     /// the places of other videos. As many results as asked for, where so many videos pass the filter.
     /// </summary>
     /// <inheritdoc cref="Search"/>
-    public IReadOnlyList<IReadOnlyList<ClipMatch>> SearchVideos(
+    public IReadOnlyList<ClipAnswer> SearchVideos(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter = null, bool exact = false, CancellationToken cancellation = default)
     {
         Check(collection, queries, count);
@@ -175,8 +175,8 @@ public abstract class ClipStore : IDisposable
         for (var clips = count * ClipsOfAVideo; ; clips *= ClipsOfAVideo)
         {
             var found = Find(collection, queries, clips, filter, exact, cancellation);
-            var best = found.Select(matches => matches.DistinctBy(match => match.Clip.Path, StringComparer.Ordinal).Take(count).ToArray()).ToArray();
-            if (clips >= MostClips || found.Zip(best).All(query => query.Second.Length == count || query.First.Count < clips)) return best;
+            var best = found.Select(matches => matches.With(matches.DistinctBy(match => match.Clip.Path, StringComparer.Ordinal).Take(count))).ToArray();
+            if (clips >= MostClips || found.Zip(best).All(query => query.Second.Count == count || query.First.Count < clips)) return best;
         }
     }
 
@@ -204,7 +204,7 @@ public abstract class ClipStore : IDisposable
     protected abstract long Replace(ClipCollection collection, VideoEntry entry, IReadOnlyList<ClipSpan> spans, ClipVectors vectors);
 
     /// <summary><see cref="Search"/> with what has been checked.</summary>
-    protected abstract IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+    protected abstract IReadOnlyList<ClipAnswer> Find(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation);
 
     /// <summary>Closes the store.</summary>

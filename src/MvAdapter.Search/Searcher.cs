@@ -32,7 +32,7 @@ public sealed class Searcher
     public bool Exact { get; init; }
 
     /// <summary>The clips that fit some words best; what follows a minus is not to be seen (<see cref="QueryMix"/>).</summary>
-    public IReadOnlyList<ClipMatch> ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    public ClipAnswer ByText(string words, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
         var query = QueryMix.Parse(words);
         var rows = encoder.EncodeTexts([query.Words, .. query.Without], cancellation).Chunk(encoder.Width).ToList();
@@ -41,17 +41,17 @@ public sealed class Searcher
 
     /// <summary>The clips most like a video, or a part of one, that need not be in the collection.</summary>
     /// <exception cref="VideoException">It cannot be decoded.</exception>
-    public IReadOnlyList<ClipMatch> ByVideo(
+    public ClipAnswer ByVideo(
         VideoClip video, int count, ClipFilter? filter = null, CancellationToken cancellation = default) =>
         Search(Encode(video, cancellation), count, filter, cancellation);
 
     /// <summary>The clips most like one of the collection; that one is not among them.</summary>
     /// <exception cref="MvAdapterException">There is no such clip.</exception>
-    public IReadOnlyList<ClipMatch> ByClip(long id, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
+    public ClipAnswer ByClip(long id, int count, ClipFilter? filter = null, CancellationToken cancellation = default)
     {
         var (_, vector) = store.FindClip(collection, id) ?? throw new MvAdapterException($"there is no clip {id} in {store.Name}");
         var found = Search(vector, Math.Min(count + 1, ClipStore.MostResults), filter, cancellation);
-        return [.. found.Where(match => match.Clip.Id != id).Take(count)];
+        return found.With(found.Where(match => match.Clip.Id != id).Take(count));
     }
 
     /// <summary>The captions of a list that fit a video best.</summary>
@@ -72,9 +72,9 @@ public sealed class Searcher
         return encoded.Error is { } error ? throw error : encoded.Embedding;
     }
 
-    private IReadOnlyList<ClipMatch> Search(float[] query, int count, ClipFilter? filter, CancellationToken cancellation) =>
+    private ClipAnswer Search(float[] query, int count, ClipFilter? filter, CancellationToken cancellation) =>
         Search(new ClipVectors(collection.Model.Identity, collection.Model.Width, query), count, filter, cancellation);
 
-    private IReadOnlyList<ClipMatch> Search(ClipVectors query, int count, ClipFilter? filter, CancellationToken cancellation) =>
+    private ClipAnswer Search(ClipVectors query, int count, ClipFilter? filter, CancellationToken cancellation) =>
         (OnePerVideo ? store.SearchVideos(collection, query, count, filter, Exact, cancellation) : store.Search(collection, query, count, filter, Exact, cancellation))[0];
 }

@@ -31,6 +31,7 @@ internal static class IndexCommand
         IndexJobCommands.Queue(),
         IndexJobCommands.Work(),
         IndexJobCommands.Jobs(),
+        IndexShardCommands.Create(),
     };
 
     private static Command Prune()

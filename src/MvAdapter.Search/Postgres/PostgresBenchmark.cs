@@ -29,7 +29,7 @@ public sealed class PostgresBenchmark
     private PostgresBenchmark(PostgresStore store, ClipCollection collection, Func<string, int, IProgress<int>>? begin, CancellationToken cancellation)
     {
         (this.store, this.collection, this.begin, this.cancellation) = (store, collection, begin, cancellation);
-        (source, search) = (new ClusteredVectors(collection.Model.Identity, collection.Model.Width), new PostgresSearch(store.Database, collection));
+        (source, search) = (new ClusteredVectors(collection.Model.Identity, collection.Model.Width), new PostgresSearch(store.Database, store.Shards, collection));
     }
 
     /// <summary>Measures a server.</summary>
@@ -95,9 +95,9 @@ public sealed class PostgresBenchmark
             clock.Start();
             store.Database.InTransaction(session =>
             {
-                var ids = session.Rows("""
-                    INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, tags)
-                    SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END
+                var ids = session.Rows($$"""
+                    INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, clips, tags)
+                    SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', {{ClipsPerVideo}}, CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END
                     FROM generate_series($2::int, $3::int - 1) i RETURNING id
                     """, row => row.GetInt64(0), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
                 session.CopyClips(collection, Enumerable.Range(0, values.Count).Select(i => (ids[i / ClipsPerVideo], Span(i % ClipsPerVideo), values[i])));
@@ -144,7 +144,7 @@ public sealed class PostgresBenchmark
         return (asked[asked.Count / 2], asked[asked.Count * 99 / 100], (double)found / (queries * Results), exact[exact.Count / 2]);
     }
 
-    private (IReadOnlyList<ClipMatch> Found, double Seconds) Timed(ClipVectors query, ClipFilter? filter, bool exact)
+    private (ClipAnswer Found, double Seconds) Timed(ClipVectors query, ClipFilter? filter, bool exact)
     {
         var clock = Stopwatch.StartNew();
         var found = search.Find(query, Results, filter, exact, cancellation)[0];

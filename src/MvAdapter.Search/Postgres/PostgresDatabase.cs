@@ -77,6 +77,24 @@ internal sealed class PostgresDatabase : IDisposable
         return result;
     }, cancellation);
 
+    /// <summary>The same, once: what fails is not tried again.</summary>
+    public T Once<T>(Func<PostgresSession, T> work, int seconds)
+    {
+        try
+        {
+            using var connection = source.OpenConnection();
+            var session = new PostgresSession(connection, CancellationToken.None) { Seconds = seconds };
+            using var transaction = session.Begin();
+            var result = work(session);
+            transaction.Commit();
+            return result;
+        }
+        catch (Exception e) when (e is NpgsqlException or SocketException or IOException)
+        {
+            throw Fault(e);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => source.Dispose();
 
@@ -104,6 +122,8 @@ internal sealed class PostgresDatabase : IDisposable
 
     private static string Reason(PostgresException e) => e.SqlState switch
     {
+        _ when e.Where?.Contains("remote SQL command", StringComparison.Ordinal) == true || e.SqlState == "08001" =>
+            $"one of its servers fails ({Quoted(e)}); \"index shards\" shows which",
         PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
             "the server refuses this user and password; see the address, PGUSER, PGPASSWORD and ~/.pgpass",
         PostgresErrorCodes.InvalidCatalogName => "there is no such database; make it with \"createdb\"",

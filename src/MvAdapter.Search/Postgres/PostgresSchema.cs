@@ -4,10 +4,10 @@ namespace MvAdapter.Search;
 internal static class PostgresSchema
 {
     /// <summary>Held while tables are made or changed: "MVIX" and the number of this purpose.</summary>
-    private const long Lock = 0x4D564958_00000001;
+    internal const long Lock = 0x4D564958_00000001;
 
     /// <summary>The oldest pgvector whose filtered searches go on until they have found enough.</summary>
-    private static readonly Version OldestVector = new(0, 8);
+    internal static readonly Version OldestVector = new(0, 8);
 
     // All stands in a schema of its own, so that the database can be shared. Numbers come from sequences and are never used
     // twice. Paths compare by bytes, whatever the database's language: a folder is then a range of the unique index.
@@ -55,8 +55,17 @@ internal static class PostgresSchema
             collection bigint PRIMARY KEY REFERENCES mvadapter.collections ON DELETE CASCADE, replaces bigint NOT NULL, whole boolean NOT NULL);
         """;
 
+    // Where the clips of a video are (null: here), and how many. The index has a name of its own, so that no shard serves two.
+    private const string Shards = """
+        CREATE TABLE mvadapter.shards (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, leaving boolean NOT NULL DEFAULT false);
+        ALTER TABLE mvadapter.version ADD COLUMN index uuid NOT NULL DEFAULT gen_random_uuid();
+        ALTER TABLE mvadapter.videos ADD COLUMN shard int REFERENCES mvadapter.shards, ADD COLUMN clips int NOT NULL DEFAULT 0;
+        UPDATE mvadapter.videos v SET clips = c.number FROM (SELECT video, count(*) AS number FROM mvadapter.clips GROUP BY video) c WHERE c.video = v.id;
+        CREATE INDEX ON mvadapter.videos (shard) WHERE shard IS NOT NULL;
+        """;
+
     /// <summary>Each brings the tables from the version of its place to the next.</summary>
-    private static readonly string[] Migrations = [First, TagsOfJobs, Teaching];
+    private static readonly string[] Migrations = [First, TagsOfJobs, Teaching, Shards];
 
     /// <summary>Makes the tables, or brings them up to date; when opened for reading or writing alone they must be there.</summary>
     public static void Prepare(PostgresDatabase database, StoreAccess access)

@@ -10,6 +10,9 @@ internal sealed class PostgresSession(NpgsqlConnection connection, CancellationT
     /// <summary>The cancellation of the work.</summary>
     public CancellationToken Cancellation => cancellation;
 
+    /// <summary>How long a statement may take, in seconds; null for what the address says.</summary>
+    public int? Seconds { get; set; }
+
     /// <summary>Begins a transaction; disposing what was not committed undoes it.</summary>
     public NpgsqlTransaction Begin() => connection.BeginTransaction();
 
@@ -49,7 +52,7 @@ internal sealed class PostgresSession(NpgsqlConnection connection, CancellationT
         return rows;
     }
 
-    /// <summary>Writes clips into their collection's table by COPY; what is thrown on the way undoes them.</summary>
+    /// <summary>Writes clips into their collection's table on the first server by COPY; what is thrown on the way undoes them.</summary>
     public void CopyClips(ClipCollection collection, IEnumerable<(long Video, ClipSpan Span, ReadOnlyMemory<float> Vector)> clips)
     {
         using var rows = connection.BeginBinaryImport($"COPY {PostgresStore.Table(collection)} (collection, video, start, \"end\", vector) FROM STDIN (FORMAT BINARY)");
@@ -72,6 +75,7 @@ internal sealed class PostgresSession(NpgsqlConnection connection, CancellationT
     {
         cancellation.ThrowIfCancellationRequested();
         var command = new NpgsqlCommand(sql, connection);
+        if (Seconds is { } seconds) command.CommandTimeout = seconds;
         foreach (var value in values) command.Parameters.Add(new NpgsqlParameter { Value = value ?? DBNull.Value });
         return command;
     }

@@ -13,12 +13,11 @@ internal sealed class PostgresStore : ClipStore
     private const int WidestInline = 1900;   // numbers of a vector that fits a page of 8 kB
     private const int WidestIndexed = 4000;  // pgvector's limit of an HNSW index over halfvec
     private const string VideoRows = """
-        SELECT v.id, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags,
-            (SELECT count(*) FROM mvadapter.clips c WHERE c.collection = v.collection AND c.video = v.id)
+        SELECT v.id, v.path, v.size, v.modified, v.hash, v.duration, v.splitting, v.problem, v.tags, v.clips
         FROM mvadapter.videos v WHERE v.collection = $1
         """;
 
-    private PostgresStore(PostgresDatabase database) => (Database, Annotations) = (database, new PostgresAnnotations(database));
+    private PostgresStore(PostgresDatabase database) => (Database, Annotations, Shards) = (database, new PostgresAnnotations(database), new PostgresShards(database));
 
     /// <inheritdoc/>
     public override AnnotationStore Annotations { get; }
@@ -28,6 +27,9 @@ internal sealed class PostgresStore : ClipStore
 
     /// <summary>The database, for what else is kept there.</summary>
     internal PostgresDatabase Database { get; }
+
+    /// <summary>The servers that have a part of the clips.</summary>
+    internal PostgresShards Shards { get; }
 
     /// <summary>
     /// Called within the transaction that writes a video, before its commit: what it changes is committed with the video, and
@@ -55,8 +57,16 @@ internal sealed class PostgresStore : ClipStore
     internal static string Table(ClipCollection collection) => $"mvadapter.clips_{collection.Id}";
 
     /// <summary>Makes a collection's HNSW index: over 16-bit vectors, half the memory of 32 bits for the same recall.</summary>
-    internal static void MakeIndex(PostgresSession session, ClipCollection collection) => session.ExecuteLong(
-        $"CREATE INDEX {IndexName(collection)} ON {Table(collection)} USING hnsw ((vector::halfvec({collection.Model.Width})) halfvec_ip_ops)");
+    internal static void MakeIndex(PostgresSession session, ClipCollection collection) => session.ExecuteLong(NearestIndex(IndexName(collection), Table(collection), collection.Model.Width));
+
+    /// <summary>The statement that makes such an index.</summary>
+    internal static string NearestIndex(string name, string table, int width) => $"CREATE INDEX {name} ON {table} USING hnsw ((vector::halfvec({width})) halfvec_ip_ops)";
+
+    /// <summary>
+    /// The statement that keeps vectors in their rows, where a page holds them: by default pgvector's values leave the row when they exceed 2 kB, which 512 numbers do, and every
+    /// score would be another read.
+    /// </summary>
+    internal static string Inline(string table, int width) => width <= WidestInline ? $"ALTER TABLE {table} ALTER vector SET STORAGE PLAIN" : "";
 
     /// <summary>The name of that index, without its schema.</summary>
     internal static string IndexName(ClipCollection collection) => $"clips_{collection.Id}_nearest";
@@ -80,6 +90,7 @@ internal sealed class PostgresStore : ClipStore
             var collection = Collections(session).Single(collection => collection.Model.Identity == model.Identity);
             if (made is null) return collection;
             MakePartition(session, collection);
+            foreach (var shard in PostgresShards.All(session)) ShardTables.AddCollection(session, shard, collection);
             whenMade(session, collection);
             return Collections(session).Single(other => other.Id == collection.Id);
         });
@@ -88,6 +99,7 @@ internal sealed class PostgresStore : ClipStore
     /// <inheritdoc/>
     public override void RemoveCollection(ClipCollection collection) => Database.InTransaction(session =>
     {
+        foreach (var shard in PostgresShards.All(session)) ShardTables.RemoveCollection(session, shard, collection);
         session.Execute($"DROP TABLE IF EXISTS {Table(collection)}");
         return session.Execute("DELETE FROM mvadapter.collections WHERE id = $1", collection.Id);
     });
@@ -102,8 +114,7 @@ internal sealed class PostgresStore : ClipStore
 
     /// <inheritdoc/>
     public override CollectionInfo Info(ClipCollection collection) => Database.Run(session => session.Rows("""
-        SELECT count(*) FILTER (WHERE problem IS NULL), count(*) FILTER (WHERE problem IS NOT NULL), coalesce(sum(duration), 0),
-            (SELECT count(*) FROM mvadapter.clips WHERE collection = $1)
+        SELECT count(*) FILTER (WHERE problem IS NULL), count(*) FILTER (WHERE problem IS NOT NULL), coalesce(sum(duration), 0), coalesce(sum(clips), 0)
         FROM mvadapter.videos WHERE collection = $1
         """, row => new CollectionInfo(collection, row.GetInt64(0), row.GetInt64(1), row.GetInt64(3), row.GetDouble(2)), collection.Id).Single());
 
@@ -136,18 +147,21 @@ internal sealed class PostgresStore : ClipStore
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<IndexedClip> Clips(ClipCollection collection, IndexedVideo video) => Database.Run(session => session.Rows(
-        "SELECT id, start, \"end\" FROM mvadapter.clips WHERE collection = $1 AND video = $2 ORDER BY start, id",
-        row => new IndexedClip(row.GetInt64(0), video.Entry.Path, new ClipSpan(row.GetDouble(1), row.GetDouble(2))), collection.Id, video.Id));
+    public override IReadOnlyList<IndexedClip> Clips(ClipCollection collection, IndexedVideo video) => Database.Run(session =>
+    {
+        var table = ShardOf(session, video.Id)?.Clips(collection) ?? Table(collection);
+        return session.Rows($"SELECT id, start, \"end\" FROM {table} WHERE video = $1 ORDER BY start, id",
+            row => new IndexedClip(row.GetInt64(0), video.Entry.Path, new ClipSpan(row.GetDouble(1), row.GetDouble(2))), video.Id);
+    });
 
     /// <inheritdoc/>
     public override (IndexedClip Clip, ClipVectors Vector)? FindClip(ClipCollection collection, long id)
     {
-        var found = Database.Run(session => session.Rows("""
-            SELECT v.path, c.start, c."end", c.vector FROM mvadapter.clips c JOIN mvadapter.videos v ON v.id = c.video
-            WHERE c.collection = $1 AND c.id = $2
+        var found = Database.Run(session => session.Rows($"""
+            SELECT v.path, c.start, c."end", c.vector
+            FROM ({AllClips(session, collection, "video, start, \"end\", vector", "id = $1")}) c JOIN mvadapter.videos v ON v.id = c.video AND v.shard IS NOT DISTINCT FROM c.shard
             """, row => (Clip: new IndexedClip(id, row.GetString(0), new ClipSpan(row.GetDouble(1), row.GetDouble(2))),
-                Vector: new ClipVectors(collection.Model.Identity, collection.Model.Width, row.GetFieldValue<Vector>(3).Memory)), collection.Id, id));
+                Vector: new ClipVectors(collection.Model.Identity, collection.Model.Width, row.GetFieldValue<Vector>(3).Memory)), id));
         return found.Count == 0 ? null : found[0];
     }
 
@@ -158,13 +172,20 @@ internal sealed class PostgresStore : ClipStore
             UPDATE mvadapter.videos SET path = $2, size = $3, modified = $4, hash = $5, duration = $6, splitting = $7, problem = $8, tags = $9
             WHERE collection = $1 AND id = $10
             """, [.. Values(collection, entry), id]);
-        if (changed > 0) Writing?.Invoke(session, entry);
-        return changed > 0;
+        if (changed == 0) return false;
+        if (ShardOf(session, id) is { } shard) ShardTables.UpdateVideo(session, shard, id, entry);
+        Writing?.Invoke(session, entry);
+        return true;
     });
 
     /// <inheritdoc/>
-    public override bool RemoveVideo(ClipCollection collection, string path) =>
-        Database.Run(session => session.Execute("DELETE FROM mvadapter.videos WHERE collection = $1 AND path = $2", collection.Id, path)) > 0;
+    public override bool RemoveVideo(ClipCollection collection, string path) => Database.InTransaction(session =>
+    {
+        var (id, number) = session.Rows("DELETE FROM mvadapter.videos WHERE collection = $1 AND path = $2 RETURNING id, shard",
+            row => (row.GetInt64(0), row.IsDBNull(1) ? (int?)null : row.GetInt32(1)), collection.Id, path).SingleOrDefault();
+        if (number is { } shard) ShardTables.RemoveVideo(session, PostgresShards.One(session, shard), id);
+        return id != 0;
+    });
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default) =>
@@ -172,11 +193,12 @@ internal sealed class PostgresStore : ClipStore
 
     /// <inheritdoc/>
     protected override long[] ClipIds(ClipCollection collection) =>
-        [.. Database.Run(session => session.Rows($"SELECT id FROM {Table(collection)} ORDER BY id", row => row.GetInt64(0)))];
+        [.. Database.Run(session => session.Rows($"SELECT id FROM ({AllClips(session, collection, "id", "true")}) c ORDER BY id", row => row.GetInt64(0)))];
 
     /// <inheritdoc/>
     protected override IReadOnlyList<SampledClip> Clips(ClipCollection collection, long[] ids) => Database.Run(session => session.Rows($"""
-        SELECT c.id, v.path, v.hash, c.start, c."end", c.vector FROM {Table(collection)} c JOIN mvadapter.videos v ON v.id = c.video WHERE c.id = ANY($1) ORDER BY c.id
+        SELECT c.id, v.path, v.hash, c.start, c."end", c.vector
+        FROM ({AllClips(session, collection, "id, video, start, \"end\", vector", "id = ANY($1)")}) c JOIN mvadapter.videos v ON v.id = c.video AND v.shard IS NOT DISTINCT FROM c.shard ORDER BY c.id
         """, row => new SampledClip(new IndexedClip(row.GetInt64(0), row.GetString(1), new ClipSpan(row.GetDouble(3), row.GetDouble(4))), row.GetString(2),
             row.GetFieldValue<Vector>(5).Memory), ids));
 
@@ -185,23 +207,30 @@ internal sealed class PostgresStore : ClipStore
         Database.InTransaction(session =>
         {
             // The upsert locks the video's row: of two that write one path, the later waits and replaces the other's clips.
-            var id = session.Number("""
-                INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, problem, tags)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            var id = session.Number($"""
+                INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, problem, tags, clips, shard)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {PostgresShards.Home("$2")})
                 ON CONFLICT (collection, path) DO UPDATE SET size = excluded.size, modified = excluded.modified, hash = excluded.hash,
-                    duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags
+                    duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags, clips = excluded.clips
                 RETURNING id
-                """, Values(collection, entry))!.Value;
-            session.Execute("DELETE FROM mvadapter.clips WHERE collection = $1 AND video = $2", collection.Id, id);
-            if (spans.Count > 0) session.CopyClips(collection, spans.Select((span, i) => (id, span, vectors[i])));
+                """, [.. Values(collection, entry), spans.Count])!.Value;
+            if (ShardOf(session, id) is { } shard)
+            {
+                ShardTables.Replace(session, shard, collection, id, entry, spans, vectors);
+            }
+            else
+            {
+                session.Execute("DELETE FROM mvadapter.clips WHERE collection = $1 AND video = $2", collection.Id, id);
+                if (spans.Count > 0) session.CopyClips(collection, spans.Select((span, i) => (id, span, vectors[i])));
+            }
             Writing?.Invoke(session, entry);
             return id;
         });
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+    protected override IReadOnlyList<ClipAnswer> Find(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation) =>
-        new PostgresSearch(Database, collection).Find(queries, count, filter, exact, cancellation);
+        new PostgresSearch(Database, Shards, collection).Find(queries, count, filter, exact, cancellation);
 
     /// <inheritdoc/>
     public override void CopyTo(string path, CancellationToken cancellation = default) =>
@@ -211,15 +240,17 @@ internal sealed class PostgresStore : ClipStore
     public override ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null) => null;
 
     /// <inheritdoc/>
-    public override bool IsApproximate(ClipCollection collection) => Database.Run(session => !new PostgresSearch(Database, collection).FewPass(session, filter: null));
+    public override bool IsApproximate(ClipCollection collection) => Database.Run(session => !new PostgresSearch(Database, Shards, collection).FewPass(session, filter: null));
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) Database.Dispose();
+        if (!disposing) return;
+        Shards.Dispose();
+        Database.Dispose();
     }
 
-    private static List<ClipCollection> Collections(PostgresSession session) => session.Rows("""
+    internal static List<ClipCollection> Collections(PostgresSession session) => session.Rows("""
         SELECT id, backbone, adapter, width, clip, adapter_file, adapter_settings, vocabulary, sampling, words, splitting, s.replaces, s.whole
         FROM mvadapter.collections LEFT JOIN mvadapter.successions s ON s.collection = id ORDER BY id
         """, row => new ClipCollection(row.GetInt64(0), new CollectionModel(new ModelIdentity(row.GetString(1), row.GetString(2)), row.GetInt32(3), row.GetString(4))
@@ -236,12 +267,20 @@ internal sealed class PostgresStore : ClipStore
             IsBuilding = !row.IsDBNull(11) && !row.GetBoolean(12),
         });
 
+    // The shard of a video's clips; null where they are on the first server.
+    private static PostgresShard? ShardOf(PostgresSession session, long video) =>
+        session.Number("SELECT shard FROM mvadapter.videos WHERE id = $1", video) is { } shard ? PostgresShards.One(session, (int)shard) : null;
+
+    // Clips of all servers with the shard that they come from.
+    private static string AllClips(PostgresSession session, ClipCollection collection, string columns, string condition) => string.Join(" UNION ALL ",
+        [$"SELECT {columns}, NULL::int AS shard FROM {Table(collection)} WHERE {condition}",
+            .. PostgresShards.All(session).Select(shard => $"SELECT {columns}, {shard.Id} AS shard FROM {shard.Clips(collection)} WHERE {condition}")]);
+
     private static void MakePartition(PostgresSession session, ClipCollection collection)
     {
         var table = Table(collection);
         session.Execute($"CREATE TABLE {table} PARTITION OF mvadapter.clips FOR VALUES IN ({collection.Id})");
-        // By default pgvector's values leave the row when they exceed 2 kB, which 512 numbers do: every score would be another read.
-        if (collection.Model.Width <= WidestInline) session.Execute($"ALTER TABLE {table} ALTER vector SET STORAGE PLAIN");
+        if (Inline(table, collection.Model.Width) is { Length: > 0 } inline) session.Execute(inline);
         MakeIndex(session, collection);
     }
 
@@ -255,7 +294,7 @@ internal sealed class PostgresStore : ClipStore
             Splitting = row.GetString(6),
             Problem = TextOrNull(row, 7),
             Tags = row.GetFieldValue<string[]>(8),
-        }, (int)row.GetInt64(9)), values));
+        }, row.GetInt32(9)), values));
 
     private static string? TextOrNull(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 

@@ -25,7 +25,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
     private sealed record Passing(long Revision, long[]? Few, ulong[]? Bits);
 
     /// <summary>The nearest clips to each query; within a transaction.</summary>
-    public IReadOnlyList<IReadOnlyList<ClipMatch>> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
+    public IReadOnlyList<ClipAnswer> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
     {
         var passing = filter is null ? null : Pass(filter, cancellation);
         if (passing?.Few is { } few)
@@ -33,7 +33,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
             return [.. Enumerable.Range(0, queries.Count).Select(i =>
             {
                 cancellation.ThrowIfCancellationRequested();
-                return Best(few.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>(), count);
+                return new ClipAnswer(Best(few.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>(), count));
             })];
         }
         recent.Refresh(cancellation);
@@ -42,7 +42,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
         {
             cancellation.ThrowIfCancellationRequested();
             var near = graph.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Bits);
-            return Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count);
+            return new ClipAnswer(Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count)) { IsApproximate = true };
         })];
     }
 

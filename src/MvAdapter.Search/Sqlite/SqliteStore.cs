@@ -333,7 +333,7 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<IReadOnlyList<ClipMatch>> Find(
+    protected override IReadOnlyList<ClipAnswer> Find(
         ClipCollection collection, ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation)
     {
         lock (gate)
@@ -342,10 +342,10 @@ internal sealed class SqliteStore : ClipStore
             if (!matrices.TryGetValue(collection.Id, out var matrix))
                 matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
             // One transaction: what is scored again is what is in memory.
-            return database.InTransaction(writes: false, () =>
+            return database.InTransaction<IReadOnlyList<ClipAnswer>>(writes: false, () =>
             {
                 matrix.Refresh(cancellation);
-                return matrix.Search(queries, count, filter, cancellation);
+                return [.. matrix.Search(queries, count, filter, cancellation).Select(matches => new ClipAnswer(matches))];
             });
         }
     }

@@ -13,11 +13,6 @@ namespace MvAdapter.Server;
 /// <param name="Exact">Every clip is looked at also where there is an approximate index.</param>
 internal sealed record SearchScope(CollectionModelState Collection, int Count, ClipFilter Filter, bool AllClips, int Offset = 0, bool Exact = false);
 
-/// <summary>What was found.</summary>
-/// <param name="Matches">The clips, the nearest first.</param>
-/// <param name="IsApproximate">Whether not all clips were looked at.</param>
-internal sealed record FoundClips(IReadOnlyList<ClipMatch> Matches, bool IsApproximate);
-
 /// <summary>
 /// Answers queries of many users: those that wait are encoded by one pass through the model, on the one thread that owns
 /// it, and then looked for by one pass through the index, on another.
@@ -26,25 +21,26 @@ internal sealed class ClipSearch
 {
     private readonly ClipStore store;
     private readonly CollectionModels models;
+    private readonly ServerMetrics metrics;
     private readonly BatchQueue<Question, float[]> encoding;
-    private readonly BatchQueue<(SearchScope Scope, ReadOnlyMemory<float> Query), FoundClips> finding;
+    private readonly BatchQueue<(SearchScope Scope, ReadOnlyMemory<float> Query), ClipAnswer> finding;
 
     public ClipSearch(ClipStore store, CollectionModels models, ServerOptions options, ServerMetrics metrics)
     {
-        (this.store, this.models) = (store, models);
+        (this.store, this.models, this.metrics) = (store, models, metrics);
         encoding = new(options.MaxWaiting, options.BatchSize) { OnBatch = metrics.Encoded };
         finding = new(options.MaxWaiting, options.BatchSize) { OnBatch = metrics.Found };
         metrics.Gauge("mvadapter.queue_length", "Queries that wait for the model.", () => encoding.Length);
     }
 
     /// <summary>The clips that fit words and examples best; the examples are not among them.</summary>
-    public async Task<FoundClips> ByMix(SearchScope scope, QueryMix mix, IReadOnlyDictionary<long, ReadOnlyMemory<float>> examples, CancellationToken cancellation)
+    public async Task<ClipAnswer> ByMix(SearchScope scope, QueryMix mix, IReadOnlyDictionary<long, ReadOnlyMemory<float>> examples, CancellationToken cancellation)
     {
         var query = await Encode(scope.Collection, mix, [.. examples.Values], cancellation).ConfigureAwait(false);
         using (ServerMetrics.Traces.StartActivity("find"))
         {
             var found = await finding.Ask((scope with { Count = Math.Min(scope.Count + examples.Count, ClipStore.MostResults) }, query), cancellation).ConfigureAwait(false);
-            return found with { Matches = [.. found.Matches.Where(match => !examples.ContainsKey(match.Clip.Id)).Take(scope.Count)] };
+            return found.With(found.Where(match => !examples.ContainsKey(match.Clip.Id)).Take(scope.Count));
         }
     }
 
@@ -59,7 +55,7 @@ internal sealed class ClipSearch
     }
 
     /// <summary>The clips most like a video that was read.</summary>
-    public async Task<FoundClips> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation)
+    public async Task<ClipAnswer> ByVideo(SearchScope scope, VideoFrames video, CancellationToken cancellation)
     {
         float[] query;
         using (ServerMetrics.Traces.StartActivity("encode")) query = await encoding.Ask(new Question(scope.Collection, Video: video), cancellation).ConfigureAwait(false);
@@ -111,9 +107,11 @@ internal sealed class ClipSearch
         var vectors = new ClipVectors(collection.Model.Identity, collection.Model.Width, queries);
         var results = scope.AllClips ? store.Search(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation)
             : store.SearchVideos(collection, vectors, scope.Count, scope.Filter, scope.Exact, cancellation);
-        // Asked here, on the index's own thread: it answers one at a time.
-        var approximate = !scope.Exact && store.IsApproximate(collection);
-        foreach (var (job, found) in jobs.Zip(results)) job.Complete(new FoundClips(found, approximate));
+        foreach (var (job, found) in jobs.Zip(results))
+        {
+            if (found.Missing.Count > 0) metrics.Partial();
+            job.Complete(found);
+        }
     }, cancellation);
 
     // Words or a video; of no collection, that new ones be loaded.

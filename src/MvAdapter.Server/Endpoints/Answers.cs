@@ -25,7 +25,8 @@ internal sealed record FoundClip(
 /// <param name="Collection">Where.</param>
 /// <param name="Results">The clips.</param>
 /// <param name="Approximate">Whether not all clips were looked at.</param>
-internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Results, bool Approximate);
+/// <param name="Partial">Whether a server of the index did not answer, so that its clips are missing.</param>
+internal sealed record SearchAnswer(long Collection, IReadOnlyList<FoundClip> Results, bool Approximate, bool Partial);
 
 /// <summary>A clip of a video, and how well it fits.</summary>
 internal sealed record TimelineClip(long Clip, double Start, double End, float Score);

@@ -31,12 +31,12 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     }
 
     private async Task<SearchAnswer> ByText([FromQuery(Name = "q"), Description("What to look for")] string? words,
-        [AsParameters] SearchParameters parameters, CancellationToken aborted)
+        HttpContext context, [AsParameters] SearchParameters parameters, CancellationToken aborted)
     {
         var scope = parameters.In(collections.Choose(parameters.Collection));
         var (mix, examples) = Read(scope.Collection, words, parameters.Like);
         using var limit = Limit(aborted);
-        return Answer(scope, await search.ByMix(scope, mix, examples, limit.Token).ConfigureAwait(false));
+        return Answer(context, scope, await search.ByMix(scope, mix, examples, limit.Token).ConfigureAwait(false));
     }
 
     private async Task<TimelineAnswer> Timeline(long collection, long clip, [FromQuery(Name = "q"), Description("What to look for")] string? words,
@@ -67,21 +67,21 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
     private async Task<SearchAnswer> ByVideo(HttpContext context, [AsParameters] SearchParameters parameters)
     {
         var scope = parameters.In(collections.Choose(parameters.Collection));
-        return Answer(scope, await uploads.Read(context, scope.Collection.Encoder!, async frames =>
+        return Answer(context, scope, await uploads.Read(context, scope.Collection.Encoder!, async frames =>
         {
             using var limit = Limit(context.RequestAborted);
             return await search.ByVideo(scope, frames, limit.Token).ConfigureAwait(false);
         }).ConfigureAwait(false));
     }
 
-    private async Task<SearchAnswer> ByClip(long collection, long clip, [AsParameters] FilterParameters parameters,
+    private async Task<SearchAnswer> ByClip(long collection, long clip, HttpContext context, [AsParameters] FilterParameters parameters,
         CancellationToken aborted)
     {
         var scope = parameters.In(collections.Choose(collection));
         var (_, vector) = store.FindClip(scope.Collection.Collection, clip)
             ?? throw new NotFoundException($"there is no clip {clip} in collection {collection}");
         using var limit = Limit(aborted);
-        return Answer(scope, await search.ByMix(scope, new QueryMix("", []), new Dictionary<long, ReadOnlyMemory<float>> { [clip] = vector[0] }, limit.Token).ConfigureAwait(false));
+        return Answer(context, scope, await search.ByMix(scope, new QueryMix("", []), new Dictionary<long, ReadOnlyMemory<float>> { [clip] = vector[0] }, limit.Token).ConfigureAwait(false));
     }
 
     private CancellationTokenSource Limit(CancellationToken aborted)
@@ -91,9 +91,11 @@ internal sealed class SearchEndpoints(ClipStore store, Collections collections, 
         return limit;
     }
 
-    private SearchAnswer Answer(SearchScope scope, FoundClips found)
+    private SearchAnswer Answer(HttpContext context, SearchScope scope, ClipAnswer found)
     {
+        // Soon it may be whole.
+        if (found.Missing.Count > 0) context.Response.Headers.CacheControl = "no-store";
         var id = scope.Collection.Collection.Id;
-        return new SearchAnswer(id, [.. found.Matches.Skip(scope.Offset).Select(match => addresses.Describe(id, match))], found.IsApproximate);
+        return new SearchAnswer(id, [.. found.Skip(scope.Offset).Select(match => addresses.Describe(id, match))], found.IsApproximate, found.Missing.Count > 0);
     }
 }

@@ -20,6 +20,7 @@ internal sealed class ServerMetrics : IDisposable
     // Readers find meters by their names: a second server of a process has another, so that each tells its own numbers alone.
     private readonly Meter meter = new(Interlocked.Increment(ref servers) is > 1 and var number ? $"{Name}.{number}" : Name);
     private readonly Counter<long> requests;
+    private readonly Counter<long> partial;
     private readonly Histogram<double> latencies;
     private readonly Histogram<int> encodeBatches;
     private readonly Histogram<int> findBatches;
@@ -29,6 +30,7 @@ internal sealed class ServerMetrics : IDisposable
         var seconds = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] };
         var sizes = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64] };
         requests = meter.CreateCounter<long>("mvadapter.requests", description: "Requests answered.");
+        partial = meter.CreateCounter<long>("mvadapter.partial_answers", description: "Searches that a server of the index did not answer.");
         latencies = meter.CreateHistogram("mvadapter.request", "s", "Time from a request to the end of its answer.", advice: seconds);
         encodeBatches = meter.CreateHistogram("mvadapter.encode_batch_size", null, "Queries of one pass through the model.", advice: sizes);
         findBatches = meter.CreateHistogram("mvadapter.find_batch_size", null, "Queries of one pass through the index.", advice: sizes);
@@ -42,6 +44,9 @@ internal sealed class ServerMetrics : IDisposable
 
     /// <summary>Queries of one pass through the index.</summary>
     public void Found(int queries) => findBatches.Record(queries);
+
+    /// <summary>Counts a search whose answer lacks what is on some servers.</summary>
+    public void Partial() => partial.Add(1);
 
     /// <summary>Counts a request that has been answered. The route is a pattern of ours, never what was asked.</summary>
     public void Answered(string route, int status, TimeSpan time)

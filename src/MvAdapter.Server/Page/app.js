@@ -91,7 +91,7 @@ async function search(what, address, options) {
   status.textContent = options ? "Reading the video…" : "Searching…";
   try {
     const begun = performance.now();
-    const { results: found, approximate } = await ask(address, options);
+    const { results: found, approximate, partial } = await ask(address, options);
     const seconds = (performance.now() - begun) / 1000;
     const { all, ...asked } = query();
     const sorted = asked.byTime ? found.toSorted((a, b) => a.path.localeCompare(b.path) || a.start - b.start) : found;
@@ -99,7 +99,7 @@ async function search(what, address, options) {
     results.replaceChildren(...cards);
     if (!options && found.length === pageSize) offerMore(address, pageSize);
     if (teachable && asked.q && !options) marks.show(tasks.value, asked.q, cards);
-    status.textContent = found.length ? `${what}: ${counted(found.length, "clip")} in ${seconds.toFixed(2)} s${approximate ? ", approximately" : ""}` : "";
+    status.textContent = found.length ? `${what}: ${counted(found.length, "clip")} in ${seconds.toFixed(2)} s${approximate ? ", approximately" : ""}${partial ? "; a part of the index does not answer, and its clips are missing" : ""}` : "";
     if (found.length && !options) {
       const other = element("button", { type: "button", className: "similar toggle", textContent: all ? "The best clip of each video" : "All clips of each video" });
       other.addEventListener("click", () => go({ ...asked, all: !all }));
@@ -107,7 +107,8 @@ async function search(what, address, options) {
       order.addEventListener("click", () => go({ all, ...asked, byTime: !asked.byTime }));
       status.append(" ", other, " ", order);
     }
-    if (!found.length) tell("Nothing found", "No clip of this collection can be compared with that. Try other words, or another adapter.");
+    if (!found.length && partial) tell("A part of the index does not answer", "Nothing was found in the rest. Search again in a while.");
+    else if (!found.length) tell("Nothing found", "No clip of this collection can be compared with that. Try other words, or another adapter.");
   } catch (error) {
     if (signal.aborted) return;
     failed(error, () => search(what, address, options));

@@ -119,7 +119,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         var faults = store.Verify();
         Assert.Contains(faults, fault => fault.StartsWith("clip 1 of /0.mp4: its vector has length 4.8", StringComparison.Ordinal));
         Assert.Contains(faults, fault => fault.StartsWith("a clip twice: /1.mp4", StringComparison.Ordinal));
-        Assert.Contains(faults, fault => fault == "no clips, and no reason why: /2.mp4");
+        Assert.Contains(faults, fault => fault == "clips are missing: /2.mp4");
         Assert.Equal(3, faults.Count);
     }
 
@@ -135,7 +135,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
             store.ReplaceVideo(collection, RandomClips.Entry($"/{i}.mp4") with { Tags = tags }, RandomClips.Spans(20), RandomClips.Vectors(random, 20));
         }
         server.Execute(database, "ANALYZE");
-        var search = new PostgresSearch(store.Database, collection, fewClips: 100);
+        var search = new PostgresSearch(store.Database, store.Shards, collection, fewClips: 100);
         var queries = RandomClips.Vectors(random, 20);
         var entries = store.Videos(collection).ToDictionary(video => video.Entry.Path, video => video.Entry);
         Finds(null, 0.95);
