@@ -189,9 +189,9 @@ public sealed class ClipShards
         foreach (var shard in PostgresShards.All(session).Where(shard => shard.IsLeaving))
         {
             if (session.Number("SELECT 1 FROM mvadapter.videos WHERE shard = $1 LIMIT 1", shard.Id) is not null) continue;
+            session.Execute("DELETE FROM mvadapter.shards WHERE id = $1", shard.Id);   // first: it waits for whoever writes there, and then refuses
             ShardTables.Remote(session, shard, "DROP SCHEMA IF EXISTS mvadapter_shard CASCADE");
             session.Execute($"DROP SERVER {shard.Server} CASCADE");
-            session.Execute("DELETE FROM mvadapter.shards WHERE id = $1", shard.Id);
         }
         return true;
     });

@@ -60,7 +60,7 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
         Open().Dispose();
         server.Execute(database, "UPDATE mvadapter.version SET number = 99");
         Refuses(Address, "made by a newer version", StoreAccess.Create);
-        server.Execute(database, "UPDATE mvadapter.version SET number = 3; UPDATE pg_extension SET extversion = '0.5.1' WHERE extname = 'vector'");
+        server.Execute(database, "UPDATE mvadapter.version SET number = 4; UPDATE pg_extension SET extversion = '0.5.1' WHERE extname = 'vector'");
         Refuses(Address, "pgvector 0.5.1, and 0.8 is needed");
     }
 
@@ -68,7 +68,10 @@ public sealed class PostgresStoreTests : ClipStoreTests, IClassFixture<PostgresS
     public void An_older_index_is_brought_up_to_date_by_whoever_fills_it()
     {
         Open().Dispose();
-        server.Execute(database, "DROP TABLE mvadapter.annotations, mvadapter.successions; ALTER TABLE mvadapter.jobs DROP COLUMN tags; UPDATE mvadapter.version SET number = 1");
+        server.Execute(database, """
+            DROP TABLE mvadapter.annotations, mvadapter.successions, mvadapter.shards CASCADE; ALTER TABLE mvadapter.jobs DROP COLUMN tags;
+            ALTER TABLE mvadapter.videos DROP COLUMN shard, DROP COLUMN clips; ALTER TABLE mvadapter.version DROP COLUMN index; UPDATE mvadapter.version SET number = 1
+            """);
         Refuses(Address, "made by an older version; run \"index add\" once");
         using (var store = Open()) new JobQueue(store, store.AddCollection(RandomClips.Model())).Add(["/a.mp4"], ["new"]);
         ClipStore.Open(Address).Dispose();
