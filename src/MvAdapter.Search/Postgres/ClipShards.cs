@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Npgsql;
 
@@ -18,6 +19,8 @@ public sealed record ShardInfo(string Name, long Videos, long Clips, bool Answer
 public sealed class ClipShards
 {
     private const int VideosAtOnce = 100;
+    private const int SecondsToAdd = 60;
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(3);   // longest between a search's look at the rows and its question to a shard
     private readonly PostgresStore store;
 
     /// <summary>The shards of an index.</summary>
@@ -48,7 +51,7 @@ public sealed class ClipShards
         if (!PostgresAddress.Is(address)) throw new UsageException("a shard is named by an address, postgres://user:password@host/database");
         var parsed = PostgresAddress.Parse(address);
         if (string.IsNullOrEmpty(parsed.Connection.Password)) parsed.Connection.Password = password;
-        Database.InTransaction(session =>
+        Database.Once(session =>
         {
             // No collection comes or goes meanwhile.
             session.Execute("SELECT pg_advisory_xact_lock($1)", PostgresSchema.Lock);
@@ -64,7 +67,7 @@ public sealed class ClipShards
             ShardTables.Remote(session, shard, string.Create(CultureInfo.InvariantCulture, $"TRUNCATE mvadapter_shard.owner; INSERT INTO mvadapter_shard.owner VALUES ('{Index(session)}', {id})"));
             foreach (var collection in PostgresStore.Collections(session)) ShardTables.AddCollection(session, shard, collection);
             return id;
-        });
+        }, SecondsToAdd);
         return parsed.Name;
     }
 
@@ -77,15 +80,20 @@ public sealed class ClipShards
     /// <returns>Videos moved.</returns>
     public long Move(IProgress<long>? progress = null, CancellationToken cancellation = default)
     {
-        var moved = 0L;
+        var (moved, left) = (0L, new Queue<(long Moved, int Shard, long[] Videos)>());
         foreach (var collection in store.Collections())
         {
-            while (MoveSome(collection, cancellation) is > 0 and var some)
+            while (MoveSome(collection, left, cancellation) is > 0 and var some)
             {
                 cancellation.ThrowIfCancellationRequested();
-                progress?.Report(moved += some);
+                moved += some;
+                progress?.Report(moved);
+                while (left.TryPeek(out var oldest) && Stopwatch.GetElapsedTime(oldest.Moved) > Settling) Forget(left.Dequeue(), cancellation);
             }
         }
+        if (left.Count > 0) cancellation.WaitHandle.WaitOne(Settling);
+        cancellation.ThrowIfCancellationRequested();
+        foreach (var rest in left) Forget(rest, cancellation);
         foreach (var shard in Database.Run(PostgresShards.All, cancellation)) Tidy(shard, cancellation);
         Dismiss();
         return moved;
@@ -119,8 +127,9 @@ public sealed class ClipShards
             return video.Path;
         }))];
 
-    // The new place's transaction commits before the row names it, and only then the old one is emptied: the row always names a place that has the clips.
-    private int MoveSome(ClipCollection collection, CancellationToken cancellation)
+    // The new place's transaction commits before the row names it, and the old one is emptied later, when no search that has seen the old row still has to ask
+    // there: the row always names a place that has the clips.
+    private int MoveSome(ClipCollection collection, Queue<(long Moved, int Shard, long[] Videos)> left, CancellationToken cancellation)
     {
         var moved = Database.InTransaction(session =>
         {
@@ -155,20 +164,18 @@ public sealed class ClipShards
         }, cancellation);
         foreach (var group in moved.GroupBy(video => video.From))
         {
-            if (group.Key is { } old) Database.Run(session => Forget(session, PostgresShards.One(session, old), [.. group.Select(video => video.Id)]), cancellation);
+            if (group.Key is { } old) left.Enqueue((Stopwatch.GetTimestamp(), old, [.. group.Select(video => video.Id)]));
         }
         return moved.Count;
     }
 
-    // Of some videos those that the rows place elsewhere. Their rows are locked, so that nobody moves or makes them meanwhile.
-    private static int Forget(PostgresSession session, PostgresShard shard, long[] ids)
+    // Of videos that were moved away from a shard those that did not come back. Their rows are locked, so that nobody moves or makes them meanwhile.
+    private void Forget((long Moved, int Shard, long[] Videos) left, CancellationToken cancellation) => Database.InTransaction(session =>
     {
-        using var transaction = session.Begin();
-        var here = session.Rows("SELECT id FROM mvadapter.videos WHERE id = ANY($1) AND shard = $2 FOR SHARE", row => row.GetInt64(0), ids, shard.Id).ToHashSet();
-        var gone = session.Execute($"DELETE FROM {shard.Videos} WHERE id = ANY($1)", ids.Where(id => !here.Contains(id)).ToArray());
-        transaction.Commit();
-        return gone;
-    }
+        var shard = PostgresShards.One(session, left.Shard);
+        var here = session.Rows("SELECT id FROM mvadapter.videos WHERE id = ANY($1) AND shard = $2 FOR SHARE", row => row.GetInt64(0), left.Videos, shard.Id).ToHashSet();
+        return session.Execute($"DELETE FROM {shard.Videos} WHERE id = ANY($1)", left.Videos.Where(id => !here.Contains(id)).ToArray());
+    }, cancellation);
 
     private void Tidy(PostgresShard shard, CancellationToken cancellation)
     {

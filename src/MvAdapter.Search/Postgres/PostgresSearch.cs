@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics.Tensors;
+using Npgsql;
 using Pgvector;
 
 namespace MvAdapter.Search;
@@ -12,6 +13,7 @@ namespace MvAdapter.Search;
 internal sealed class PostgresSearch(PostgresDatabase database, PostgresShards shards, ClipCollection collection, int fewClips = 20_000)
 {
     private const int RowBytes = 80;               // of a clip, besides its vector
+    private const int MostAttempts = 5;
     private const int MostExplored = 1000;         // pgvector's limit
     private const int MostSpare = 100;
     private const int SecondsOfApproximate = 10;   // after which some shard hangs
@@ -30,7 +32,7 @@ internal sealed class PostgresSearch(PostgresDatabase database, PostgresShards s
     /// <param name="cancellation">Ends the search.</param>
     public IReadOnlyList<ClipAnswer> Find(ClipVectors queries, int count, ClipFilter? filter, bool exact, CancellationToken cancellation)
     {
-        while (true)
+        for (var attempt = 1; ; attempt++)
         {
             try
             {
@@ -39,8 +41,9 @@ internal sealed class PostgresSearch(PostgresDatabase database, PostgresShards s
             catch (ShardAwayException e)
             {
                 // Either it is asked no more, or all answer again.
-                if (!shards.FindAway(cancellation) && e.InnerException is Npgsql.PostgresException { SqlState: Npgsql.PostgresErrorCodes.QueryCanceled })
-                    throw new MvAdapterException($"{TextForMessage.Quote(database.Name)}: the search took too long, and all servers answer", e);
+                if (shards.FindAway(cancellation)) continue;
+                if (attempt == MostAttempts || e.InnerException is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled })
+                    throw new MvAdapterException($"{TextForMessage.Quote(database.Name)}: the search fails or takes too long, and all servers answer ({TextForMessage.Quote(e.Message, 200)})", e);
             }
         }
     }

@@ -53,11 +53,12 @@ internal sealed class PostgresShards(PostgresDatabase database) : IDisposable
     /// <summary>Whether it did not answer when it was asked last.</summary>
     public bool IsAway(PostgresShard shard) => away.ContainsKey(shard.Id);
 
-    /// <summary>Whether an error may come from a shard that is away.</summary>
+    /// <summary>Whether an error may come from a shard that is away, or has just been dismissed.</summary>
     public static bool MayBeAway(Exception e) => e switch
     {
         PostgresException postgres => postgres.SqlState.StartsWith("08", StringComparison.Ordinal) || postgres.SqlState is PostgresErrorCodes.AdminShutdown
-            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.TooManyConnections,
+            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.TooManyConnections
+            or PostgresErrorCodes.UndefinedTable,
         NpgsqlException { InnerException: TimeoutException } => true,
         _ => false,
     };

@@ -16,7 +16,7 @@ public sealed class PostgresServer : IDisposable
     public PostgresServer()
     {
         TestScratch.LetThrough(folder.Path);
-        var (code, output, error) = Testbed("start");
+        var (code, output, error) = Testbed("start", folder.File("server"));
         if (code == Unavailable) unavailable = error;
         else Assert.True(code == 0, error);
         address = output.TrimEnd().Split('\n')[^1];
@@ -59,24 +59,48 @@ public sealed class PostgresServer : IDisposable
     /// <summary>Kills the server as a loss of power would, and starts it again.</summary>
     public void KillAndRestart()
     {
-        using (var server = System.Diagnostics.Process.GetProcessById(int.Parse(Process, null)))
-        {
-            server.Kill();
-            server.WaitForExit(TimeSpan.FromSeconds(10));
-        }
-        var (code, _, error) = Testbed("start");
-        Assert.True(code == 0, error);
+        Kill();
+        Start();
     }
+
+    /// <summary>Kills the server as a loss of power would.</summary>
+    public void Kill()
+    {
+        using var server = System.Diagnostics.Process.GetProcessById(int.Parse(Process, null));
+        server.Kill();
+        server.WaitForExit(TimeSpan.FromSeconds(10));
+    }
+
+    /// <summary>Starts it again where it does not run, at its port.</summary>
+    public void Start() => Succeeds("start", folder.File("server"));
+
+    /// <summary>Ends it properly; <see cref="Start"/> brings it back.</summary>
+    public void Stop() => Succeeds("stop", folder.File("server"));
+
+    /// <summary>A server that has each commit of this one before it is told of; it ends with this.</summary>
+    /// <returns>Its port.</returns>
+    public int Follow() => new Uri(Succeeds("standby", folder.File("standby"), folder.File("server"))).Port;
+
+    /// <summary>That server takes changes from now on.</summary>
+    public void Promote() => Succeeds("promote", folder.File("standby"));
 
     public void Dispose()
     {
-        if (unavailable is null) Testbed("stop");
+        if (unavailable is null) Testbed("stop", folder.File("server"));
+        if (Directory.Exists(folder.File("standby"))) Testbed("stop", folder.File("standby"));
         folder.Dispose();
     }
 
-    private (int Code, string Output, string Error) Testbed(string command)
+    private static string Succeeds(params string[] arguments)
     {
-        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(Path.Combine(Fixtures.Repository, "eng/postgres-testbed"), [command, folder.File("server")]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var (code, output, error) = Testbed(arguments);
+        Assert.True(code == 0, error);
+        return output.TrimEnd().Split('\n')[^1];
+    }
+
+    private static (int Code, string Output, string Error) Testbed(params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(Path.Combine(Fixtures.Repository, "eng/postgres-testbed"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
