@@ -111,8 +111,8 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
         var collection = store.Collections()[0];
         if (store.IsApproximate(collection)) return null;
         var builder = store.GraphBuilder(collection) ?? throw new UsageException("there is no approximate index to build here");
-        using var bar = Terminal.Begin("clips", vectors);
-        return BenchCommand.Clock(() => builder.Build(new GraphBar(bar), cancellation));
+        using var bar = new GraphBar();
+        return BenchCommand.Clock(() => builder.Build(bar, cancellation));
     }
 
     private void Add(ClipStore store, ClipCollection collection, string path, string[]? tags = null) => store.ReplaceVideo(collection,

@@ -53,17 +53,26 @@ internal static class IndexBuildCommand
 
     private static long Run(ClipGraphBuilder builder, CancellationToken cancellation)
     {
-        using var bar = Terminal.Begin("clips", 0);
-        return builder.Build(new GraphBar(bar), cancellation);
+        using var bar = new GraphBar();
+        return builder.Build(bar, cancellation);
     }
 }
 
-/// <summary>How far the approximate index is, on a bar.</summary>
-internal sealed class GraphBar(Terminal.Progress bar) : IProgress<GraphProgress>
+/// <summary>How far the approximate index is, on a bar for each of its two passes.</summary>
+internal sealed class GraphBar : IProgress<GraphProgress>, IDisposable
 {
+    private Terminal.Progress? bar;
+    private bool isSorting;
+
     public void Report(GraphProgress value)
     {
-        bar.Total = value.Total;
+        if (bar is null || isSorting != value.IsSorting)
+        {
+            bar?.Dispose();
+            (bar, isSorting) = (Terminal.Begin(value.IsSorting ? "clips sorted" : "clips", value.Total), value.IsSorting);
+        }
         bar.Report(value.Done);
     }
+
+    public void Dispose() => bar?.Dispose();
 }

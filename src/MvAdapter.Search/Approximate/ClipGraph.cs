@@ -1,114 +1,23 @@
-using System.IO.Hashing;
 using System.Numerics.Tensors;
-using System.Text.Json;
-using MvAdapter.Files;
 
 namespace MvAdapter.Search;
 
-/// <summary>What is remembered of a graph's file, in a file beside it that names it: whoever writes a new one names it last.</summary>
-/// <param name="File">The graph's file.</param>
-/// <param name="Model">The model of its vectors.</param>
-/// <param name="Width">Numbers of a vector.</param>
-/// <param name="Revision">The last change of the index that is in it; what came later is looked at one by one.</param>
-/// <param name="LastClip">The last clip that is in it.</param>
-/// <param name="IsWhole">Whether all clips up to it are; else whoever built it was stopped, and goes on.</param>
-/// <param name="Size">Bytes of the file.</param>
-/// <param name="Sample">A hash of parts of it, which is looked at whenever it is opened.</param>
-/// <param name="Hash">A hash of all of it.</param>
-internal sealed record ClipGraphNote(string File, string Model, int Width, long Revision, long LastClip, bool IsWhole, long Size, string Sample, string Hash)
-{
-    private const int Parts = 64;
-    private const int PartBytes = 1 << 16;
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
-    /// <summary>The folder of an index's graphs.</summary>
-    public static string Folder(string index) => index + ".graph";
-
-    /// <summary>The note of a collection's graph, or of one that is being built.</summary>
-    public static string PathOf(string index, ClipCollection collection, bool whole = true) => Path.Combine(Folder(index), $"collection-{collection.Id}{(whole ? "" : ".part")}.json");
-
-    /// <summary>Reads a note; null where there is none, or none of this collection.</summary>
-    public static ClipGraphNote? Read(string index, ClipCollection collection, bool whole = true)
-    {
-        try
-        {
-            var path = PathOf(index, collection, whole);
-            var note = System.IO.File.Exists(path) ? JsonSerializer.Deserialize<ClipGraphNote>(System.IO.File.ReadAllBytes(path), Json) : null;
-            return note is not null && (note.Model, note.Width) == (collection.Model.Identity.ToString(), collection.Model.Width) && note.File == Path.GetFileName(note.File) ? note : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            return null;   // as if there were none: it is made again
-        }
-    }
-
-    /// <summary>Writes it.</summary>
-    public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, IsWhole), JsonSerializer.Serialize(this, Json));
-
-    /// <summary>The graph's file.</summary>
-    public string PathIn(string index) => Path.Combine(Folder(index), File);
-
-    /// <summary>Whether the file is the one that was written, as far as its size and parts of it tell; a damaged graph could lead anywhere.</summary>
-    public bool Fits(string index)
-    {
-        try
-        {
-            var path = PathIn(index);
-            return new FileInfo(path) is { Exists: true } file && file.Length == Size && SampleOf(path) == Sample;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>When the note of a collection was written; null where there is none.</summary>
-    public static DateTime? Written(string index, ClipCollection collection) =>
-        new FileInfo(PathOf(index, collection)) is { Exists: true } note ? note.LastWriteTimeUtc : null;
-
-    /// <summary>Deletes what there is of a collection that is removed.</summary>
-    public static void Delete(string index, ClipCollection collection)
-    {
-        if (!Directory.Exists(Folder(index))) return;
-        foreach (var file in Directory.EnumerateFiles(Folder(index), $"collection-{collection.Id}*").Where(file => !char.IsAsciiDigit(Path.GetFileName(file)[$"collection-{collection.Id}".Length])))
-            System.IO.File.Delete(file);
-    }
-
-    /// <summary>Whether the file is byte for byte what was written.</summary>
-    public bool IsSound(string index) => Fits(index) && HashOf(PathIn(index)) == Hash;
-
-    /// <summary>A hash of parts spread over a file.</summary>
-    public static string SampleOf(string path)
-    {
-        using var file = System.IO.File.OpenHandle(path);
-        var length = RandomAccess.GetLength(file);
-        var hash = new XxHash128();
-        var part = new byte[PartBytes];
-        for (var i = 0; i < Parts; i++) hash.Append(part.AsSpan(0, RandomAccess.Read(file, part, (long)((double)Math.Max(0, length - PartBytes) * i / (Parts - 1)))));
-        return Convert.ToHexString(hash.GetCurrentHash());
-    }
-
-    /// <summary>A hash of a whole file.</summary>
-    public static string HashOf(string path)
-    {
-        using var file = System.IO.File.OpenRead(path);
-        var hash = new XxHash128();
-        hash.Append(file);
-        return Convert.ToHexString(hash.GetCurrentHash());
-    }
-}
-
 /// <summary>
-/// The clips of a collection as a graph in which each knows some of its nearest (HNSW, arXiv 1603.09320), mapped from a file: a query looks at
-/// some thousands of them. What it finds are candidates, which are scored again by the index's own vectors. The index is the truth; the
-/// graph may lag behind, and may be deleted at any time.
+/// The clips of a collection as graphs in which each knows some of its nearest (HNSW, arXiv 1603.09320), one for each cell (<see cref="ClipCells"/>), mapped
+/// from files: a query looks at some thousands of them. What it finds are candidates, which are scored again by the index's own vectors. The index is the
+/// truth; the graphs may lag behind, and may be deleted at any time.
 /// </summary>
 internal sealed class ClipGraph : IDisposable
 {
-    private const int LeastExplored = 400;   // recall above 0.95 at a million clips, see docs/performance.md
-    private readonly Usearch graph;
+    // Recall above 0.95 at ten million clips, see docs/performance.md.
+    private const int LeastExplored = 256;
+    private const int Glance = 48;           // explored to see whether a cell has anything
+    private const int MostBarren = 4;        // cells in a row that have nothing
+    private const int LeastOfInterest = 10;  // of the best, however few are asked for
+    private readonly ClipCells cells;
+    private readonly List<Usearch> graphs = [];
 
-    private ClipGraph(ClipGraphNote note, DateTime? written, Usearch graph) => (Note, Written, this.graph) = (note, written, graph);
+    private ClipGraph(ClipGraphNote note, DateTime? written) => (Note, Written, cells) = (note, written, note.Cells()!);
 
     /// <summary>When its note was written: another is there when that changes.</summary>
     public DateTime? Written { get; }
@@ -116,31 +25,66 @@ internal sealed class ClipGraph : IDisposable
     /// <summary>What is remembered of it.</summary>
     public ClipGraphNote Note { get; }
 
-    /// <summary>Opens a collection's graph; null where there is none that can be used.</summary>
+    /// <summary>Opens a collection's graphs; null where there are none that can be used.</summary>
     public static ClipGraph? TryOpen(string index, ClipCollection collection)
     {
         var written = ClipGraphNote.Written(index, collection);
         if (!Usearch.IsThere || ClipGraphNote.Read(index, collection) is not { IsWhole: true } note || !note.Fits(index)) return null;
-        var graph = Usearch.Create(note.Width, ClipGraphBuilder.Connectivity, ClipGraphBuilder.Expansion);
+        var opened = new ClipGraph(note, written);
         try
         {
-            graph.View(note.PathIn(index));
-            return new ClipGraph(note, written, graph);
+            foreach (var file in note.Files)
+            {
+                opened.graphs.Add(Usearch.Create(note.Width, ClipGraphBuilder.Connectivity, ClipGraphBuilder.Expansion));
+                opened.graphs[^1].View(Path.Combine(ClipGraphNote.Folder(index), file.File));
+            }
+            return opened;
         }
         catch (MvAdapterException)
         {
-            graph.Dispose();
+            opened.Dispose();
             return null;
         }
     }
 
-    /// <summary>Clips that are near a query, the nearest first as far as 8 bits tell; some may have gone.</summary>
-    public long[] Nearest(ReadOnlySpan<float> query, int count, ulong[]? allowed)
+    /// <summary>
+    /// Clips that are near a query, the nearest first as far as 8 bits tell; some may have gone. Cells are asked by the distance of their centres, until
+    /// some in a row have nothing among the best.
+    /// </summary>
+    /// <param name="query">The query.</param>
+    /// <param name="count">How many of the best matter.</param>
+    /// <param name="candidates">How many are given.</param>
+    /// <param name="allowed">Those that may be among them, a bit each; null for all.</param>
+    public IEnumerable<long> Nearest(ReadOnlySpan<float> query, int count, int candidates, ulong[]? allowed)
     {
         var codes = new sbyte[query.Length];
         Quantize(query, codes);
-        graph.Expand(Math.Max(LeastExplored, count));
-        return graph.Search(codes, count, allowed);
+        var found = new List<(long Clip, float Distance)>();
+        var (farthest, barren) = (float.PositiveInfinity, 0);   // of the best, once there are so many
+        foreach (var cell in cells.By(query))
+        {
+            if (Note.Files[cell].Clips == 0) continue;
+            if ((farthest < float.PositiveInfinity && !Has(Ask(cell, Glance, 1))) || Ask(cell, LeastExplored, candidates) is not { Count: > 0 } some || !Has(some))
+            {
+                // Where a filter has let too few pass so far, no cell is too far.
+                if (farthest < float.PositiveInfinity && ++barren == MostBarren) break;
+                continue;
+            }
+            barren = 0;
+            found.AddRange(some);
+            found.Sort((a, b) => a.Distance.CompareTo(b.Distance));
+            var ofInterest = Math.Max(count, LeastOfInterest);
+            if (found.Count >= ofInterest) farthest = found[ofInterest - 1].Distance;
+        }
+        return found.Take(candidates).Select(near => near.Clip);
+
+        bool Has(List<(long Clip, float Distance)> some) => some.Count > 0 && some[0].Distance < farthest;
+
+        List<(long Clip, float Distance)> Ask(int cell, int explored, int most)
+        {
+            graphs[cell].Expand(Math.Max(explored, most));
+            return graphs[cell].Search(codes, most, allowed);
+        }
     }
 
     /// <summary>A vector's direction in 8 bits a number, the largest being 127.</summary>
@@ -151,5 +95,5 @@ internal sealed class ClipGraph : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => graph.Dispose();
+    public void Dispose() => graphs.ForEach(graph => graph.Dispose());
 }

@@ -1,11 +1,12 @@
-using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace MvAdapter.Search;
 
-/// <summary>How far a graph is.</summary>
-/// <param name="Done">Clips that are in it.</param>
+/// <summary>How far the graphs of a collection are.</summary>
+/// <param name="Done">Clips that are sorted into cells, and after that those whose cell's graph is built.</param>
 /// <param name="Total">Clips of the collection.</param>
-public readonly record struct GraphProgress(long Done, long Total);
+/// <param name="IsSorting">Whether they are still being sorted.</param>
+public readonly record struct GraphProgress(long Done, long Total, bool IsSorting);
 
 /// <summary>
 /// Builds the approximate index of a collection in an index file, or brings it up to date. It may be stopped or killed: the next one goes on from
@@ -19,29 +20,37 @@ public sealed class ClipGraphBuilder
     internal const int Connectivity = 16;
     internal const int Expansion = 64;
 
-    // So many clips, or such a part of all, are looked at one by one before the graph takes them in.
+    // So many clips, or such a part of all, are looked at one by one before the graphs take them in.
     private const long MostBeside = 50_000;
     private const double ShareBeside = 0.02;
 
-    // Clips that have gone stay in the graph; where they are such a part of it, it is made anew.
+    // Clips that have gone stay in the graphs; where they are such a part of them, or the cells have grown so far, all are made anew.
     private const double ShareGone = 0.2;
+    private const double MostGrown = 3;
+    private const long ClipsOfACell = 100_000;
+    private const int MostCells = 256;
+    private const int SampleOfACell = 256;
+    private const int LeastSample = 20_000;
     private const int PageOfClips = 4096;
-    private static readonly TimeSpan SaveEvery = TimeSpan.FromMinutes(10);
     private readonly string index;
     private readonly ClipCollection collection;
     private readonly int threads;
+    private readonly long clipsOfACell;
 
-    internal ClipGraphBuilder(string index, ClipCollection collection, int threads) => (this.index, this.collection, this.threads) = (index, collection, threads);
+    internal ClipGraphBuilder(string index, ClipCollection collection, int threads, long clipsOfACell = ClipsOfACell) =>
+        (this.index, this.collection, this.threads, this.clipsOfACell) = (index, collection, threads, clipsOfACell);
 
     /// <summary>Whether the library that builds is there for this kind of machine; without it every search is exact.</summary>
     public static bool IsPossible => Usearch.IsThere;
+
+    private string Folder => ClipGraphNote.Folder(index);
 
     /// <summary>Whether there is something to build: the collection is large, and its graph is absent, damaged, or lags behind.</summary>
     /// <param name="least">From how many clips on.</param>
     public bool IsDue(long least = LeastClips)
     {
         using var database = SqliteDatabase.Open(index, StoreAccess.Read);
-        var clips = Count(database);
+        var clips = new ClipPages(database, index, collection).Count();
         if (!IsPossible || clips < Math.Max(1, least)) return false;
         if (ClipGraphNote.Read(index, collection) is not { IsWhole: true } note || !note.Fits(index)) return true;
         var beside = database.Number("SELECT count(*) FROM changes n JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ?", note.Revision, collection.Id) ?? 0;
@@ -58,51 +67,113 @@ public sealed class ClipGraphBuilder
         if (!IsPossible) throw new MvAdapterException("the approximate index cannot be built on this kind of machine; every search is exact");
         using var database = SqliteDatabase.Open(index, StoreAccess.Read);
         using var alone = Hold();
-        var total = Count(database);
-        // What changes from now on is looked at beside the graph, whether it gets into it or not.
+        var clips = new ClipPages(database, index, collection);
+        var total = clips.Count();
+        if (total == 0) return 0;
+        // What changes from now on is looked at beside the graphs, whether it gets into them or not.
         var revision = database.Number("SELECT max(revision) FROM changes") ?? 0;
-        var (graph, before) = Begin(total);
-        using (graph)
+        ClipGraphNote.DeleteUnnamed(index, collection);
+        if (ClipGraphNote.Read(index, collection, whole: false) is not { IsWhole: false } part || !part.IsSound(index))
         {
-            var (added, last, saved) = (0L, before?.LastClip ?? 0, Stopwatch.StartNew());
-            graph.Reserve(total + graph.Count + PageOfClips, threads);
-            progress?.Report(new GraphProgress(Math.Min(graph.Count, total), total));
-            try
-            {
-                foreach (var page in before is { IsWhole: true } ? Changed(database, before.Revision) : All(database, last))
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    Add(graph, page);
-                    (added, last) = (added + page.Count, Math.Max(last, page[^1].Clip));
-                    progress?.Report(new GraphProgress(Math.Min(graph.Count, total), total));
-                    if (saved.Elapsed < SaveEvery) continue;
-                    SavePart();
-                    saved.Restart();
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                if (added > 0) SavePart();
-                throw;
-            }
-            Save(graph, revision, last, isWhole: true);
-            return added;
-
-            // A graph that was whole stays: what is added to it is soon added again.
-            void SavePart()
-            {
-                if (before is not { IsWhole: true }) Save(graph, revision, last, isWhole: false);
-            }
+            if (ClipGraphNote.Read(index, collection) is { IsWhole: true } whole && whole.IsSound(index) && !IsOutgrown(whole, total)) return Update(whole, clips, revision, cancellation);
+            part = Sort(clips, revision, total, progress, cancellation);
         }
+        return Build(part, total, progress, cancellation);
     }
 
-    private void Add(Usearch graph, List<(long Clip, sbyte[] Codes)> page)
+    private bool IsOutgrown(ClipGraphNote note, long total) =>
+        note.Clips > total * (1 + ShareGone) || (note.Files.Count < MostCells && total > MostGrown * clipsOfACell * note.Files.Count);
+
+    // Each clip's vector into the file of its cell.
+    private ClipGraphNote Sort(ClipPages clips, long revision, long total, IProgress<GraphProgress>? progress, CancellationToken cancellation)
+    {
+        progress?.Report(new GraphProgress(0, total, IsSorting: true));
+        var number = (int)Math.Clamp(total / clipsOfACell, 1, MostCells);
+        var cells = ClipCells.Learn(number == 1 ? clips.Some(1, cancellation) : clips.Some(Math.Max(LeastSample, number * SampleOfACell), cancellation), number, threads, cancellation);
+        var files = Enumerable.Range(0, Math.Max(1, cells.Count)).Select(_ => ClipGraphFile.Name(collection, ClipGraphFile.Codes)).ToArray();
+        var counts = new long[files.Length];
+        var writers = files.Select(file => File.Create(Path.Combine(Folder, file))).ToArray();
+        try
+        {
+            var done = 0L;
+            foreach (var page in clips.All())
+            {
+                cancellation.ThrowIfCancellationRequested();
+                foreach (var (cell, clip) in Assign(cells, page))
+                {
+                    CodesFile.Write(writers[cell], clip);
+                    counts[cell]++;
+                }
+                progress?.Report(new GraphProgress(done += page.Count, total, IsSorting: true));
+            }
+        }
+        finally
+        {
+            Array.ForEach(writers, writer => writer.Dispose());
+        }
+        var note = new ClipGraphNote(collection.Model.Identity.ToString(), collection.Model.Width, revision, IsWhole: false, cells.ToBytes(), [.. files.Zip(counts, (file, count) => ClipGraphFile.Written(Folder, file, count))]);
+        note.Write(index, collection);
+        return note;
+    }
+
+    // A graph of each file of codes, the note saying after each which are there.
+    private long Build(ClipGraphNote part, long total, IProgress<GraphProgress>? progress, CancellationToken cancellation)
+    {
+        var added = 0L;
+        for (var cell = 0; cell < part.Files.Count; cell++)
+        {
+            var before = part.Files.Take(cell).Sum(file => file.Clips);
+            progress?.Report(new GraphProgress(Math.Min(before, total), total, IsSorting: false));
+            if (part.Files[cell].IsBuilt) continue;
+            var codes = part.Files[cell];
+            using var graph = Usearch.Create(collection.Model.Width, Connectivity, Expansion);
+            graph.Reserve(codes.Clips, threads);
+            var done = before;
+            foreach (var page in CodesFile.Read(Path.Combine(Folder, codes.File), collection.Model.Width, PageOfClips))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Add(graph, page);
+                progress?.Report(new GraphProgress(Math.Min(done += page.Count, total), total, IsSorting: false));
+            }
+            part = part with { Files = [.. part.Files.Take(cell), Save(graph), .. part.Files.Skip(cell + 1)] };
+            part.Write(index, collection);
+            File.Delete(Path.Combine(Folder, codes.File));
+            added += codes.Clips;
+        }
+        Finish(part);
+        return added;
+    }
+
+    private long Update(ClipGraphNote whole, ClipPages clips, long revision, CancellationToken cancellation)
+    {
+        var cells = whole.Cells()!;
+        var fresh = new Dictionary<int, List<(long Clip, sbyte[] Codes)>>();
+        foreach (var page in clips.Changed(whole.Revision))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            foreach (var (cell, clip) in Assign(cells, page)) (CollectionsMarshal.GetValueRefOrAddDefault(fresh, cell, out _) ??= []).Add(clip);
+        }
+        var files = whole.Files.ToArray();
+        foreach (var (cell, some) in fresh)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var graph = Usearch.Create(whole.Width, Connectivity, Expansion);
+            graph.Load(Path.Combine(Folder, files[cell].File));
+            graph.Reserve(graph.Count + some.Count, threads);
+            Add(graph, some);
+            files[cell] = Save(graph);
+        }
+        Finish(whole with { Revision = revision, Files = files });
+        return fresh.Values.Sum(some => some.Count);
+    }
+
+    private void Add(Usearch graph, List<(long Clip, sbyte[] Codes)> clips)
     {
         try
         {
-            Parallel.For(0, page.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+            Parallel.For(0, clips.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
             {
-                if (!graph.Contains(page[i].Clip)) graph.Add(page[i].Clip, page[i].Codes);
+                if (!graph.Contains(clips[i].Clip)) graph.Add(clips[i].Clip, clips[i].Codes);
             });
         }
         catch (AggregateException e) when (e.InnerException is MvAdapterException first)
@@ -111,98 +182,43 @@ public sealed class ClipGraphBuilder
         }
     }
 
+    private (int Cell, (long Clip, sbyte[] Codes))[] Assign(ClipCells cells, List<(long Clip, float[] Vector)> page)
+    {
+        var assigned = new (int, (long, sbyte[]))[page.Count];
+        Parallel.For(0, page.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        {
+            var codes = new sbyte[page[i].Vector.Length];
+            ClipGraph.Quantize(page[i].Vector, codes);
+            assigned[i] = (cells.Of(page[i].Vector), (page[i].Clip, codes));
+        });
+        return assigned;
+    }
+
     private FileStream Hold()
     {
         try
         {
-            Directory.CreateDirectory(ClipGraphNote.Folder(index));
-            return new FileStream(Path.Combine(ClipGraphNote.Folder(index), $"collection-{collection.Id}.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            Directory.CreateDirectory(Folder);
+            return new FileStream(Path.Combine(Folder, $"collection-{collection.Id}.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new MvAdapterException($"{TextForMessage.Quote(ClipGraphNote.Folder(index))}: another process builds here, or the folder cannot be written ({TextForMessage.Quote(e.Message, 120)})", e);
+            throw new MvAdapterException($"{TextForMessage.Quote(Folder)}: another process builds here, or the folder cannot be written ({TextForMessage.Quote(e.Message, 120)})", e);
         }
     }
 
-    // What an earlier build has left, a part or a whole, where it is sound and mostly still true.
-    private (Usearch Graph, ClipGraphNote? Before) Begin(long total)
+    private ClipGraphFile Save(Usearch graph)
     {
-        foreach (var note in new[] { ClipGraphNote.Read(index, collection, whole: false), ClipGraphNote.Read(index, collection) })
-        {
-            if (note?.IsSound(index) != true) continue;
-            var graph = Usearch.Create(collection.Model.Width, Connectivity, Expansion);
-            graph.Load(note.PathIn(index));
-            if (graph.Count <= total * (1 + ShareGone)) return (graph, note);
-            graph.Dispose();
-        }
-        return (Usearch.Create(collection.Model.Width, Connectivity, Expansion), null);
-    }
-
-    private long Count(SqliteDatabase database) => database.Number("SELECT count(*) FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id) ?? 0;
-
-    private IEnumerable<List<(long Clip, sbyte[] Codes)>> All(SqliteDatabase database, long after)
-    {
-        // A page a query: the index's log can be tidied up meanwhile.
-        while (true)
-        {
-            var page = Page(database, "SELECT c.id, c.vector FROM clips c JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, PageOfClips);
-            if (page.Count == 0) yield break;
-            yield return page;
-            after = page[^1].Clip;
-        }
-    }
-
-    private IEnumerable<List<(long Clip, sbyte[] Codes)>> Changed(SqliteDatabase database, long revision)
-    {
-        var after = 0L;
-        while (true)
-        {
-            var page = Page(database, """
-                SELECT c.id, c.vector FROM changes n CROSS JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ? AND c.id > ? ORDER BY c.id LIMIT ?
-                """, revision, collection.Id, after, PageOfClips);
-            if (page.Count == 0) yield break;
-            yield return page;
-            after = page[^1].Clip;
-        }
-    }
-
-    private List<(long Clip, sbyte[] Codes)> Page(SqliteDatabase database, string sql, params ReadOnlySpan<object?> values)
-    {
-        var page = new List<(long, sbyte[])>(PageOfClips);
-        using var rows = database.Query(sql, values);
-        while (rows.Next())
-        {
-            var vector = rows.Floats(1);
-            if (ClipVectors.Fault(vector, collection.Model.Width) is { } fault) throw new InvalidFileException(index, $"clip {rows.Long(0)}: {fault}; see \"index verify\"");
-            var codes = new sbyte[vector.Length];
-            ClipGraph.Quantize(vector, codes);
-            page.Add((rows.Long(0), codes));
-        }
-        return page;
+        var name = ClipGraphFile.Name(collection, ClipGraphFile.Graph);
+        graph.Save(Path.Combine(Folder, name));
+        return ClipGraphFile.Written(Folder, name, graph.Count);
     }
 
     // Named last, so that there is a whole one at any time; what nobody names any more goes.
-    private void Save(Usearch graph, long revision, long lastClip, bool isWhole)
+    private void Finish(ClipGraphNote note)
     {
-        var folder = ClipGraphNote.Folder(index);
-        var name = $"collection-{collection.Id}-{Guid.NewGuid():N}.usearch";
-        var path = Path.Combine(folder, name);
-        try
-        {
-            graph.Save(path);
-            // The note must not reach the disk before what it names.
-            using (var written = new FileStream(path, FileMode.Open)) written.Flush(flushToDisk: true);
-            new ClipGraphNote(name, collection.Model.Identity.ToString(), collection.Model.Width, revision, lastClip, isWhole,
-                new FileInfo(path).Length, ClipGraphNote.SampleOf(path), ClipGraphNote.HashOf(path)).Write(index, collection);
-        }
-        catch
-        {
-            File.Delete(path);
-            throw;
-        }
-        if (isWhole) File.Delete(ClipGraphNote.PathOf(index, collection, whole: false));
-        string?[] named = [ClipGraphNote.Read(index, collection)?.File, ClipGraphNote.Read(index, collection, whole: false)?.File];
-        foreach (var other in Directory.EnumerateFiles(folder, $"collection-{collection.Id}-*.usearch"))
-            if (!named.Contains(Path.GetFileName(other))) File.Delete(other);
+        (note with { IsWhole = true }).Write(index, collection);
+        File.Delete(ClipGraphNote.PathOf(index, collection, whole: false));
+        ClipGraphNote.DeleteUnnamed(index, collection);
     }
 }

@@ -63,11 +63,11 @@ internal sealed unsafe partial class Usearch : SafeHandleZeroOrMinusOneIsInvalid
         }
     }
 
-    /// <summary>The keys nearest to a query, the nearest first.</summary>
+    /// <summary>The keys nearest to a query with 1 less their cosine, the nearest first.</summary>
     /// <param name="query">The query.</param>
     /// <param name="count">How many at most.</param>
     /// <param name="allowed">Those that may be among them, a bit each; null for all.</param>
-    public long[] Search(ReadOnlySpan<sbyte> query, int count, ulong[]? allowed = null)
+    public List<(long Key, float Distance)> Search(ReadOnlySpan<sbyte> query, int count, ulong[]? allowed = null)
     {
         var (keys, distances) = (new long[count], new float[count]);
         fixed (sbyte* values = query)
@@ -80,7 +80,7 @@ internal sealed unsafe partial class Usearch : SafeHandleZeroOrMinusOneIsInvalid
             var number = allowed is null ? usearch_search((nuint)handle, values, Int8, (nuint)count, found, far, out error)
                 : usearch_filtered_search((nuint)handle, values, Int8, (nuint)count, &Passes, &filter, found, far, out error);
             Throw(error);
-            return keys[..(int)number];
+            return [.. keys[..(int)number].Zip(distances)];
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
         return [.. Enumerable.Range(0, queries.Count).Select(i =>
         {
             cancellation.ThrowIfCancellationRequested();
-            var near = graph.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Bits);
+            var near = graph.Nearest(queries[i].Span, count, count + Math.Max(SpareLeast, count / 2), passing?.Bits);
             return new ClipAnswer(Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count)) { IsApproximate = true };
         })];
     }

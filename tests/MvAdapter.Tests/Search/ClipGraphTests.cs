@@ -9,6 +9,8 @@ public sealed class ClipGraphTests : IDisposable
     private const int Videos = 2000;
     private const int ClipsOfAVideo = 3;
     private const int Count = 10;
+    private const int ClipsOfACell = 1000;
+    private const int Cells = Videos * ClipsOfAVideo / ClipsOfACell;
     private static readonly long All = Videos * ClipsOfAVideo;
     private readonly TemporaryFolder folder = new();
     private readonly ClipCollection collection;
@@ -35,7 +37,7 @@ public sealed class ClipGraphTests : IDisposable
     {
         using var store = ClipStore.Open(Index);
         Assert.False(store.IsApproximate(collection));
-        Assert.Equal(All, store.GraphBuilder(collection)!.Build());
+        Assert.Equal(All, Builder().Build());
         Assert.True(store.IsApproximate(collection));
         var filter = tag is null && below is null ? null : new ClipFilter { Tag = tag, Folder = below };
         var queries = RandomClips.Vectors(new Random(99), 50);
@@ -57,7 +59,7 @@ public sealed class ClipGraphTests : IDisposable
             for (var i = 0; i < 300; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4") with { Tags = [i % 2 == 0 ? "a" : "b"] }, RandomClips.Spans(150), RandomClips.Vectors(random, 150));
         }
         using var reader = ClipStore.Open(Index);
-        reader.GraphBuilder(collection)!.Build();
+        Builder(clipsOfACell: 10_000).Build();
         var queries = RandomClips.Vectors(new Random(99), 20);
         var filter = new ClipFilter { Tag = "a" };
         var (near, exact) = (reader.Search(collection, queries, Count, filter), reader.Search(collection, queries, Count, filter, exact: true));
@@ -69,7 +71,7 @@ public sealed class ClipGraphTests : IDisposable
     public void What_comes_and_goes_after_it_was_built_is_seen_at_once_and_taken_in_later()
     {
         using var reader = ClipStore.Open(Index);
-        reader.GraphBuilder(collection)!.Build();
+        Builder().Build();
         using var writer = ClipStore.Open(Index, StoreAccess.Write);
         var one = RandomClips.Vectors(new Random(5), 1);
         string[] Found() => [.. reader.Search(collection, one, 3)[0].Where(match => match.Score > 0.999).Select(match => match.Clip.Path)];
@@ -82,7 +84,7 @@ public sealed class ClipGraphTests : IDisposable
         var moved = writer.FindVideo(collection, "/new.mp4")!;
         writer.UpdateVideo(collection, moved.Id, moved.Entry with { Path = "/moved.mp4" });
         Assert.Equal(["/moved.mp4"], Found());
-        Assert.Equal(1, writer.GraphBuilder(collection)!.Build());
+        Assert.Equal(1, Builder().Build());
         Assert.Equal(["/moved.mp4"], Found());
         writer.RemoveVideo(collection, "/moved.mp4");
         Assert.Empty(Found());
@@ -93,15 +95,20 @@ public sealed class ClipGraphTests : IDisposable
     public void It_is_due_where_there_is_none_or_too_much_has_changed()
     {
         using var store = ClipStore.Open(Index, StoreAccess.Write);
-        var builder = store.GraphBuilder(collection)!;
+        var builder = Builder();
         Assert.False(builder.IsDue());   // a small collection is searched exactly
         Assert.True(builder.IsDue(least: 1));
         builder.Build();
         Assert.False(builder.IsDue(least: 1));
         var files = Directory.GetFiles(Index + ".graph", "*.usearch");
         builder.Build();
-        Assert.NotEqual(files, Directory.GetFiles(Index + ".graph", "*.usearch"));   // one at a time, never two
-        Assert.Single(Directory.GetFiles(Index + ".graph", "*.usearch"));
+        Assert.Equal(files, Directory.GetFiles(Index + ".graph", "*.usearch"));   // nothing has changed
+        Assert.Equal(Cells, files.Length);
+        Add(store, "/new.mp4", new Random(3), "new");
+        Assert.Equal(ClipsOfAVideo, builder.Build());
+        var now = Directory.GetFiles(Index + ".graph", "*.usearch");
+        Assert.Equal(Cells, now.Length);
+        Assert.InRange(now.Except(files).Count(), 1, ClipsOfAVideo);   // of the cells alone in which the new ones are
         store.RemoveCollection(collection);
         Assert.DoesNotContain(Directory.GetFiles(Index + ".graph"), file => !file.EndsWith(".lock", StringComparison.Ordinal));
     }
@@ -113,8 +120,8 @@ public sealed class ClipGraphTests : IDisposable
     [InlineData("note")]
     public void A_damaged_one_is_not_used_but_told_of_and_made_anew(string how)
     {
-        using (var store = ClipStore.Open(Index)) store.GraphBuilder(collection)!.Build();
-        var file = Assert.Single(Directory.GetFiles(Index + ".graph", "*.usearch"));
+        using (var store = ClipStore.Open(Index)) Builder().Build();
+        var file = Directory.GetFiles(Index + ".graph", "*.usearch")[Cells / 2];
         if (how == "truncated") using (var stream = File.OpenWrite(file)) stream.SetLength(stream.Length / 2);
         if (how == "changed") using (var stream = File.OpenWrite(file)) stream.Write("no graph at all"u8);
         if (how == "gone") File.Delete(file);
@@ -123,10 +130,22 @@ public sealed class ClipGraphTests : IDisposable
         Assert.False(again.IsApproximate(collection));
         Assert.Equal(3, again.Search(collection, RandomClips.Vectors(new Random(1), 1), 3)[0].Count);
         Assert.Contains("the approximate index of collection 1 is damaged", Assert.Single(again.Verify()), StringComparison.Ordinal);
-        Assert.True(again.GraphBuilder(collection)!.IsDue(least: 1));
-        Assert.Equal(All, again.GraphBuilder(collection)!.Build());
+        Assert.True(Builder().IsDue(least: 1));
+        Assert.Equal(All, Builder().Build());
         Assert.True(again.IsApproximate(collection));
         Assert.Empty(again.Verify());
+    }
+
+    [Fact]
+    public void A_collection_that_has_grown_threefold_gets_more_cells()
+    {
+        using var store = ClipStore.Open(Index, StoreAccess.Write);
+        Builder().Build();
+        var random = new Random(4);
+        for (var i = 0; i < 130; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4"), RandomClips.Spans(100), RandomClips.Vectors(random, 100));
+        Assert.Equal(All + 13_000, Builder().Build());
+        Assert.Equal(19, Directory.GetFiles(Index + ".graph", "*.usearch").Length);
+        Assert.Equal(0, Builder().Build());
     }
 
     [Fact]
@@ -134,17 +153,21 @@ public sealed class ClipGraphTests : IDisposable
     {
         using var store = ClipStore.Open(Index);
         using var stop = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => store.GraphBuilder(collection)!.Build(new Told(progress =>
+        Assert.Throws<OperationCanceledException>(() => Builder().Build(new Told(progress =>
         {
-            if (progress.Done > 0) stop.Cancel();
+            if (progress is { IsSorting: false, Done: > 0 }) stop.Cancel();
         }), stop.Token));
         Assert.False(store.IsApproximate(collection));   // a part of a graph answers nobody
-        Assert.InRange(store.GraphBuilder(collection)!.Build(), 1, All - 1);
+        Assert.InRange(Builder().Build(), 1, All - 1);
         Assert.True(store.IsApproximate(collection));
         Assert.Single(Directory.GetFiles(Index + ".graph", "*.json"));
+        Assert.Empty(Directory.GetFiles(Index + ".graph", "*.codes"));
         using var held = File.Open(Path.Combine(Index + ".graph", "collection-1.lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-        Assert.Contains("another process builds here", Assert.Throws<MvAdapterException>(() => store.GraphBuilder(collection)!.Build()).Message, StringComparison.Ordinal);
+        Assert.Contains("another process builds here", Assert.Throws<MvAdapterException>(() => Builder().Build()).Message, StringComparison.Ordinal);
     }
+
+    // Of several cells.
+    private ClipGraphBuilder Builder(long clipsOfACell = ClipsOfACell) => new(Index, collection, threads: 2, clipsOfACell);
 
     private void Add(ClipStore store, string path, Random random, string tag) =>
         store.ReplaceVideo(collection, RandomClips.Entry(path) with { Tags = [tag] }, RandomClips.Spans(ClipsOfAVideo), RandomClips.Vectors(random, ClipsOfAVideo));

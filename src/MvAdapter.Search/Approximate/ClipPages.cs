@@ -1,0 +1,56 @@
+namespace MvAdapter.Search;
+
+/// <summary>The vectors of a collection in an index file, a page a query: the index's log can be tidied up meanwhile.</summary>
+/// <param name="database">The file, opened.</param>
+/// <param name="index">Its path.</param>
+/// <param name="collection">The collection.</param>
+internal sealed class ClipPages(SqliteDatabase database, string index, ClipCollection collection)
+{
+    private const int PageOfClips = 4096;
+
+    /// <summary>How many there are.</summary>
+    public long Count() => database.Number("SELECT count(*) FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id) ?? 0;
+
+    /// <summary>All, by their numbers.</summary>
+    public IEnumerable<List<(long Clip, float[] Vector)>> All() =>
+        Pages(after => Page("SELECT c.id, c.vector FROM clips c JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, PageOfClips));
+
+    /// <summary>Those of videos that changed after a revision.</summary>
+    public IEnumerable<List<(long Clip, float[] Vector)>> Changed(long revision) => Pages(after => Page("""
+        SELECT c.id, c.vector FROM changes n CROSS JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ? AND c.id > ? ORDER BY c.id LIMIT ?
+        """, revision, collection.Id, after, PageOfClips));
+
+    /// <summary>Some vectors, spread evenly over all.</summary>
+    public List<float[]> Some(int count, CancellationToken cancellation)
+    {
+        var ids = new List<long>();
+        using (var rows = database.Query("SELECT c.id FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id))
+            while (rows.Next()) ids.Add(rows.Long(0));
+        var some = new List<float[]>();
+        var number = Math.Min(count, ids.Count);
+        for (var i = 0; i < number; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            some.AddRange(Page("SELECT id, vector FROM clips WHERE id = ?", ids[(int)((long)i * ids.Count / number)]).Select(clip => clip.Vector));
+        }
+        return some;
+    }
+
+    private static IEnumerable<List<(long Clip, float[] Vector)>> Pages(Func<long, List<(long Clip, float[] Vector)>> read)
+    {
+        for (var page = read(0); page.Count > 0; page = read(page[^1].Clip)) yield return page;
+    }
+
+    private List<(long Clip, float[] Vector)> Page(string sql, params ReadOnlySpan<object?> values)
+    {
+        var page = new List<(long, float[])>();
+        using var rows = database.Query(sql, values);
+        while (rows.Next())
+        {
+            var vector = rows.Floats(1);
+            if (ClipVectors.Fault(vector, collection.Model.Width) is { } fault) throw new InvalidFileException(index, $"clip {rows.Long(0)}: {fault}; see \"index verify\"");
+            page.Add((rows.Long(0), vector.ToArray()));
+        }
+        return page;
+    }
+}
