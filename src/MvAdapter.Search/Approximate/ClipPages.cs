@@ -12,8 +12,9 @@ internal sealed class ClipPages(SqliteDatabase database, string index, ClipColle
     public long Count() => database.Number("SELECT count(*) FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id) ?? 0;
 
     /// <summary>All, by their numbers.</summary>
+    // CROSS JOIN keeps the order of the tables: else all of a collection would be found and sorted for each page.
     public IEnumerable<List<(long Clip, float[] Vector)>> All() =>
-        Pages(after => Page("SELECT c.id, c.vector FROM clips c JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, PageOfClips));
+        Pages(after => Page("SELECT c.id, c.vector FROM clips c CROSS JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, PageOfClips));
 
     /// <summary>Those of videos that changed after a revision.</summary>
     public IEnumerable<List<(long Clip, float[] Vector)>> Changed(long revision) => Pages(after => Page("""
