@@ -65,6 +65,7 @@ public sealed class PostgresBenchmark
     private PostgresMeasurement Measure(int vectors, int queries, string memory)
     {
         store.Database.Run(session => session.Execute($"DROP INDEX mvadapter.{PostgresStore.IndexName(collection)}"));
+        OnShards($"DROP INDEX mvadapter_shard.{PostgresStore.IndexName(collection)}");
         var copied = Fill(vectors);
         var clock = Stopwatch.StartNew();
         begin?.Invoke("building the index", 0);
@@ -74,9 +75,13 @@ public sealed class PostgresBenchmark
             PostgresStore.MakeIndex(session, collection);
             return true;
         }, cancellation);
+        OnShards($"SET maintenance_work_mem = '{memory}'; {PostgresStore.NearestIndex(PostgresStore.IndexName(collection), $"mvadapter_shard.clips_{collection.Id}", collection.Model.Width)}");
         var built = clock.Elapsed.TotalSeconds;
-        var (table, index) = (Size(PostgresStore.Table(collection)), Size($"mvadapter.{PostgresStore.IndexName(collection)}"));
+        var (table, index) = (Size(PostgresStore.Table(collection), $"mvadapter_shard.clips_{collection.Id}"),
+            Size($"mvadapter.{PostgresStore.IndexName(collection)}", $"mvadapter_shard.{PostgresStore.IndexName(collection)}"));
         store.Database.Run(session => { session.ExecuteLong($"VACUUM ANALYZE {PostgresStore.Table(collection)}"); session.ExecuteLong("ANALYZE mvadapter.videos"); return true; }, cancellation);
+        OnShards("VACUUM ANALYZE mvadapter_shard.clips_" + collection.Id);
+        OnShards("ANALYZE mvadapter_shard.videos");
         var added = Add(videos: 50);
         var plain = Ask(queries, null);
         var filtered = Ask(queries, new ClipFilter { Tag = Rare });
@@ -96,11 +101,17 @@ public sealed class PostgresBenchmark
             store.Database.InTransaction(session =>
             {
                 var ids = session.Rows($$"""
-                    INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, clips, tags)
-                    SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', {{ClipsPerVideo}}, CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END
-                    FROM generate_series($2::int, $3::int - 1) i RETURNING id
-                    """, row => row.GetInt64(0), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
-                session.CopyClips(collection, Enumerable.Range(0, values.Count).Select(i => (ids[i / ClipsPerVideo], Span(i % ClipsPerVideo), values[i])));
+                    INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, clips, tags, shard)
+                    SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', {{ClipsPerVideo}}, CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END,
+                        {{PostgresShards.Home("'/bench/' || i || '.mp4'")}}
+                    FROM generate_series($2::int, $3::int - 1) i RETURNING id, shard
+                    """, row => (Video: row.GetInt64(0), Shard: row.IsDBNull(1) ? 0 : row.GetInt32(1)), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
+                foreach (var place in Enumerable.Range(0, values.Count).GroupBy(i => ids[i / ClipsPerVideo].Shard))
+                {
+                    var clips = place.Select(i => (ids[i / ClipsPerVideo].Video, Span(i % ClipsPerVideo), values[i]));
+                    if (place.Key == 0) session.CopyClips(collection, clips);
+                    else ShardTables.Append(session, PostgresShards.One(session, place.Key), collection, [.. clips]);
+                }
                 return true;
             }, cancellation);
             clock.Stop();
@@ -153,5 +164,14 @@ public sealed class PostgresBenchmark
 
     private static ClipSpan Span(int i) => new(10 * i, 10 * i + 10);
 
-    private long Size(string relation) => store.Database.Run(session => session.Number("SELECT pg_relation_size($1::text::regclass)", relation))!.Value;
+    private void OnShards(string sql) => Parallel.ForEach(store.Database.Run(PostgresShards.All), shard => store.Database.Run(session =>
+    {
+        session.Seconds = 0;   // as long as it takes
+        ShardTables.Remote(session, shard, sql);
+        return true;
+    }, cancellation));
+
+    // On all servers.
+    private long Size(string here, string there) => store.Database.Run(session => session.Number("SELECT pg_relation_size($1::text::regclass)", here)!.Value
+        + PostgresShards.All(session).Sum(shard => session.Number("SELECT size FROM dblink($1, $2) AS asked (size bigint)", shard.Server, $"SELECT pg_relation_size('{there}')")!.Value));
 }

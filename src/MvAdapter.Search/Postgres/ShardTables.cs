@@ -65,12 +65,16 @@ internal static class ShardTables
         session.Execute($"DELETE FROM {shard.Videos} WHERE collection = $1 AND path = $2", collection.Id, entry.Path);
         session.Execute($"INSERT INTO {shard.Videos} (id, collection, path, modified, duration, tags) VALUES ($1, $2, $3, $4, $5, $6)",
             id, collection.Id, entry.Path, entry.Modified.Ticks, entry.Duration, entry.Tags.ToArray());
-        if (spans.Count == 0) return;
+        if (spans.Count > 0) InsertClips(session, shard, collection, [.. spans.Select((span, i) => (id, span, vectors[i]))]);
+    }
+
+    /// <summary>Writes clips of many new videos.</summary>
+    public static void Append(PostgresSession session, PostgresShard shard, ClipCollection collection, IReadOnlyList<(long Video, ClipSpan Span, ReadOnlyMemory<float> Vector)> clips)
+    {
         session.Execute($"""
-            INSERT INTO {shard.Clips(collection)} (id, collection, video, start, "end", vector)
-            SELECT nextval('mvadapter.clip_ids'), $1, $2, start, "end", vector FROM unnest($3::float8[], $4::float8[], $5::vector[]) WITH ORDINALITY clip (start, "end", vector, i) ORDER BY i
-            """, collection.Id, id, spans.Select(span => span.Start).ToArray(), spans.Select(span => span.End).ToArray(),
-            Enumerable.Range(0, spans.Count).Select(i => new Vector(vectors[i])).ToArray());
+            INSERT INTO {shard.Videos} (id, collection, path, modified, duration, tags) SELECT id, collection, path, modified, duration, tags FROM mvadapter.videos WHERE id = ANY($1)
+            """, clips.Select(clip => clip.Video).Distinct().ToArray());
+        InsertClips(session, shard, collection, clips);
     }
 
     /// <summary>Changes what is kept of a video.</summary>
@@ -95,6 +99,14 @@ internal static class ShardTables
 
     /// <summary>Runs statements on the shard that are committed there at once.</summary>
     public static void Remote(PostgresSession session, PostgresShard shard, string sql) => session.Execute("SELECT dblink_exec($1, $2)", shard.Server, sql);
+
+    private static void InsertClips(PostgresSession session, PostgresShard shard, ClipCollection collection, IReadOnlyList<(long Video, ClipSpan Span, ReadOnlyMemory<float> Vector)> clips) =>
+        session.Execute($"""
+            INSERT INTO {shard.Clips(collection)} (id, collection, video, start, "end", vector)
+            SELECT nextval('mvadapter.clip_ids'), $1, video, start, "end", vector
+            FROM unnest($2::bigint[], $3::float8[], $4::float8[], $5::vector[]) WITH ORDINALITY clip (video, start, "end", vector, i) ORDER BY i
+            """, collection.Id, clips.Select(clip => clip.Video).ToArray(), clips.Select(clip => clip.Span.Start).ToArray(), clips.Select(clip => clip.Span.End).ToArray(),
+            clips.Select(clip => new Vector(clip.Vector)).ToArray());
 
     // One server's commit is seen before the other's: what is true twice, some seconds apart, is no transaction that is just ending.
     private static List<(long Id, string Path)> Settled(PostgresDatabase database, string sql, CancellationToken cancellation)
