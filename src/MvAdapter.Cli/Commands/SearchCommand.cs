@@ -79,7 +79,7 @@ internal static class SearchCommand
                     : searcher.ByVideo(new VideoClip(like!), parsed.GetValue(count), filter, cancellation);
                 Print(found, parsed.GetValue(json));
                 if (found.IsApproximate) Terminal.Say("found by the approximate index; --exact looks at every clip");
-                if (found.Missing.Count > 0) Terminal.Warn($"this answer is partial: the clips on {string.Join(", ", found.Missing.Select(name => TextForMessage.Quote(name)))} are missing, which does not answer");
+                if (found.Missing.Count > 0) Terminal.Warn($"this answer is partial, without the clips of what does not answer: {string.Join(", ", found.Missing.Select(name => TextForMessage.Quote(name)))}");
                 WarnOfChanges(store, collection, found, parsed.GetValue(cut) ?? parsed.GetValue(thumbnails));
                 return Export(found, parsed.GetValue(cut), parsed.GetValue(thumbnails), cancellation);
             }
