@@ -9,10 +9,11 @@ namespace MvAdapter.Search;
 /// </summary>
 internal sealed class ClipGraph : IDisposable
 {
-    // Recall above 0.95 at ten million clips, see docs/performance.md.
+    // Recall@10 of 0.95 at ten million clips, see docs/performance.md.
     private const int LeastExplored = 256;
     private const int Glance = 48;           // explored to see whether a cell has anything
-    private const int MostBarren = 4;        // cells in a row that have nothing
+    private const int LeastBarren = 4;       // so many cells in a row that have nothing, or such a part of all, end a search
+    private const double ShareBarren = 0.32;
     private const int LeastOfInterest = 10;  // of the best, however few are asked for
     private readonly ClipCells cells;
     private readonly List<Usearch> graphs = [];
@@ -60,6 +61,7 @@ internal sealed class ClipGraph : IDisposable
         var codes = new sbyte[query.Length];
         Quantize(query, codes);
         var found = new List<(long Clip, float Distance)>();
+        var mostBarren = Math.Max(LeastBarren, (int)(ShareBarren * cells.Count));
         var (farthest, barren) = (float.PositiveInfinity, 0);   // of the best, once there are so many
         foreach (var cell in cells.By(query))
         {
@@ -67,7 +69,7 @@ internal sealed class ClipGraph : IDisposable
             if ((farthest < float.PositiveInfinity && !Has(Ask(cell, Glance, 1))) || Ask(cell, LeastExplored, candidates) is not { Count: > 0 } some || !Has(some))
             {
                 // Where a filter has let too few pass so far, no cell is too far.
-                if (farthest < float.PositiveInfinity && ++barren == MostBarren) break;
+                if (farthest < float.PositiveInfinity && ++barren == mostBarren) break;
                 continue;
             }
             barren = 0;
