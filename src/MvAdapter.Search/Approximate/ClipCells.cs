@@ -9,7 +9,7 @@ namespace MvAdapter.Search;
 /// </summary>
 /// <remarks>
 /// One graph of ten million clips is easily lost in: between crowds that lie far apart few edges lead from one to another, and a search that enters the wrong
-/// one does not come out. In a graph of a hundred thousand it finds its way, in less time, and which graphs to ask is told by a hundred dot products.
+/// one does not come out. In a graph of a million it finds its way, and which graphs to ask first is told by a few dot products.
 /// </remarks>
 internal sealed class ClipCells
 {

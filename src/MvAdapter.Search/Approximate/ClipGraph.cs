@@ -9,8 +9,7 @@ namespace MvAdapter.Search;
 /// </summary>
 internal sealed class ClipGraph : IDisposable
 {
-    // Recall@10 of 0.95 at ten million clips, see docs/performance.md.
-    private const int LeastExplored = 256;
+    private const int LeastExplored = 400;   // recall@10 above 0.95 at a million clips, see docs/performance.md
     private const int Glance = 48;           // explored to see whether a cell has anything
     private const int LeastBarren = 4;       // so many cells in a row that have nothing, or such a part of all, end a search
     private const double ShareBarren = 0.32;

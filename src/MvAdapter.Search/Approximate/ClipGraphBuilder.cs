@@ -27,7 +27,7 @@ public sealed class ClipGraphBuilder
     // Clips that have gone stay in the graphs; where they are such a part of them, or the cells have grown so far, all are made anew.
     private const double ShareGone = 0.2;
     private const double MostGrown = 3;
-    private const long ClipsOfACell = 100_000;
+    private const long ClipsOfACell = 1_000_000;
     private const int MostCells = 256;
     private const int SampleOfACell = 256;
     private const int LeastSample = 20_000;
