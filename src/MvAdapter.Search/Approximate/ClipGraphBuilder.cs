@@ -31,7 +31,6 @@ public sealed class ClipGraphBuilder
     private const int MostCells = 256;
     private const int SampleOfACell = 256;
     private const int LeastSample = 20_000;
-    private const int PageOfClips = 4096;
     private readonly string index;
     private readonly ClipCollection collection;
     private readonly int threads;
@@ -129,7 +128,7 @@ public sealed class ClipGraphBuilder
             using var graph = Usearch.Create(collection.Model.Width, Connectivity, Expansion);
             graph.Reserve(codes.Clips, threads);
             var done = before;
-            foreach (var page in CodesFile.Read(Path.Combine(Folder, codes.File), collection.Model.Width, PageOfClips))
+            foreach (var page in CodesFile.Read(Path.Combine(Folder, codes.File), collection.Model.Width))
             {
                 cancellation.ThrowIfCancellationRequested();
                 Add(graph, page);

@@ -6,7 +6,8 @@ namespace MvAdapter.Search;
 /// <param name="collection">The collection.</param>
 internal sealed class ClipPages(SqliteDatabase database, string index, ClipCollection collection)
 {
-    private const int PageOfClips = 4096;
+    /// <summary>Clips that are read at once.</summary>
+    public const int Size = 4096;
 
     /// <summary>How many there are.</summary>
     public long Count() => database.Number("SELECT count(*) FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id) ?? 0;
@@ -14,12 +15,12 @@ internal sealed class ClipPages(SqliteDatabase database, string index, ClipColle
     /// <summary>All, by their numbers.</summary>
     // CROSS JOIN keeps the order of the tables: else all of a collection would be found and sorted for each page.
     public IEnumerable<List<(long Clip, float[] Vector)>> All() =>
-        Pages(after => Page("SELECT c.id, c.vector FROM clips c CROSS JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, PageOfClips));
+        Pages(after => Page("SELECT c.id, c.vector FROM clips c CROSS JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, Size));
 
     /// <summary>Those of videos that changed after a revision.</summary>
     public IEnumerable<List<(long Clip, float[] Vector)>> Changed(long revision) => Pages(after => Page("""
         SELECT c.id, c.vector FROM changes n CROSS JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ? AND c.id > ? ORDER BY c.id LIMIT ?
-        """, revision, collection.Id, after, PageOfClips));
+        """, revision, collection.Id, after, Size));
 
     /// <summary>Some vectors, spread evenly over all.</summary>
     public List<float[]> Some(int count, CancellationToken cancellation)

@@ -16,14 +16,14 @@ internal static class CodesFile
     }
 
     /// <summary>Reads all, some at a time.</summary>
-    public static IEnumerable<List<(long Clip, sbyte[] Codes)>> Read(string path, int width, int pageOfClips)
+    public static IEnumerable<List<(long Clip, sbyte[] Codes)>> Read(string path, int width)
     {
         using var file = File.OpenRead(path);
         var (record, page) = (new byte[sizeof(long) + width], new List<(long, sbyte[])>());
         while (file.ReadAtLeast(record, record.Length, throwOnEndOfStream: false) == record.Length)
         {
             page.Add((BinaryPrimitives.ReadInt64LittleEndian(record), MemoryMarshal.Cast<byte, sbyte>(record.AsSpan(sizeof(long))).ToArray()));
-            if (page.Count < pageOfClips) continue;
+            if (page.Count < ClipPages.Size) continue;
             yield return page;
             page = [];
         }

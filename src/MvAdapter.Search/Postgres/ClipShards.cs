@@ -37,7 +37,7 @@ public sealed class ClipShards
     /// <summary>All of them.</summary>
     public IReadOnlyList<ShardInfo> List() => [.. Database.Run(session => session.Rows("""
         SELECT s.id, s.name, s.leaving, count(v.id), coalesce(sum(v.clips), 0) FROM mvadapter.shards s LEFT JOIN mvadapter.videos v ON v.shard = s.id GROUP BY s.id ORDER BY s.id
-        """, row => (Shard: new PostgresShard(row.GetInt32(0), row.GetString(1), row.GetBoolean(2)), Videos: row.GetInt64(3), Clips: row.GetInt64(4))))
+        """, row => (Shard: PostgresShard.Read(row), Videos: row.GetInt64(3), Clips: row.GetInt64(4))))
         .AsParallel().AsOrdered().Select(row => new ShardInfo(row.Shard.Name, row.Videos, row.Clips, store.Shards.Answers(row.Shard), row.Shard.IsLeaving))];
 
     /// <summary>Takes a server in: new videos go there too, and <see cref="Move"/> gives it its part of the others.</summary>
@@ -138,7 +138,7 @@ public sealed class ClipShards
             var videos = session.Rows($"""
                 SELECT v.id, v.shard, {PostgresShards.Home("v.path")} FROM mvadapter.videos v
                 WHERE v.collection = $1 AND v.shard IS DISTINCT FROM {PostgresShards.Home("v.path")} ORDER BY v.id LIMIT {VideosAtOnce} FOR UPDATE OF v SKIP LOCKED
-                """, row => (Id: row.GetInt64(0), From: Number(row, 1), To: Number(row, 2)), collection.Id);
+                """, row => (Id: row.GetInt64(0), From: row.GetFieldValue<int?>(1), To: row.GetFieldValue<int?>(2)), collection.Id);
             foreach (var group in videos.GroupBy(video => (video.From, video.To)))
             {
                 long[] ids = [.. group.Select(video => video.Id)];
@@ -221,8 +221,6 @@ public sealed class ClipShards
     }
 
     private static string Index(PostgresSession session) => session.Rows("SELECT index::text FROM mvadapter.version", row => row.GetString(0)).Single();
-
-    private static int? Number(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetInt32(column);
 
     private static string Server(PostgresShard shard, NpgsqlConnectionStringBuilder address)
     {

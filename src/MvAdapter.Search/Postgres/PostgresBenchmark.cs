@@ -75,12 +75,12 @@ public sealed class PostgresBenchmark
             PostgresStore.MakeIndex(session, collection);
             return true;
         }, cancellation);
-        OnShards($"SET maintenance_work_mem = '{memory}'; {PostgresStore.NearestIndex(PostgresStore.IndexName(collection), $"mvadapter_shard.clips_{collection.Id}", collection.Model.Width)}");
+        OnShards($"SET maintenance_work_mem = '{memory}'; {PostgresStore.NearestIndex(PostgresStore.IndexName(collection), ShardTables.Table(collection), collection.Model.Width)}");
         var built = clock.Elapsed.TotalSeconds;
-        var (table, index) = (Size(PostgresStore.Table(collection), $"mvadapter_shard.clips_{collection.Id}"),
+        var (table, index) = (Size(PostgresStore.Table(collection), ShardTables.Table(collection)),
             Size($"mvadapter.{PostgresStore.IndexName(collection)}", $"mvadapter_shard.{PostgresStore.IndexName(collection)}"));
         store.Database.Run(session => { session.ExecuteLong($"VACUUM ANALYZE {PostgresStore.Table(collection)}"); session.ExecuteLong("ANALYZE mvadapter.videos"); return true; }, cancellation);
-        OnShards("VACUUM ANALYZE mvadapter_shard.clips_" + collection.Id);
+        OnShards($"VACUUM ANALYZE {ShardTables.Table(collection)}");
         OnShards("ANALYZE mvadapter_shard.videos");
         var added = Add(videos: 50);
         var plain = Ask(queries, null);
@@ -105,12 +105,12 @@ public sealed class PostgresBenchmark
                     SELECT $1, '/bench/' || i || '.mp4', 1, 0, '', 100, 'whole', {{ClipsPerVideo}}, CASE WHEN i % $4 = 0 THEN ARRAY[$5::text] ELSE '{}' END,
                         {{PostgresShards.Home("'/bench/' || i || '.mp4'")}}
                     FROM generate_series($2::int, $3::int - 1) i RETURNING id, shard
-                    """, row => (Video: row.GetInt64(0), Shard: row.IsDBNull(1) ? 0 : row.GetInt32(1)), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
+                    """, row => (Video: row.GetInt64(0), Shard: row.GetFieldValue<int?>(1)), collection.Id, done / ClipsPerVideo, (done + values.Count + ClipsPerVideo - 1) / ClipsPerVideo, RareEvery, Rare);
                 foreach (var place in Enumerable.Range(0, values.Count).GroupBy(i => ids[i / ClipsPerVideo].Shard))
                 {
                     var clips = place.Select(i => (ids[i / ClipsPerVideo].Video, Span(i % ClipsPerVideo), values[i]));
-                    if (place.Key == 0) session.CopyClips(collection, clips);
-                    else ShardTables.Append(session, PostgresShards.One(session, place.Key), collection, [.. clips]);
+                    if (place.Key is { } shard) ShardTables.Append(session, PostgresShards.One(session, shard), collection, [.. clips]);
+                    else session.CopyClips(collection, clips);
                 }
                 return true;
             }, cancellation);

@@ -69,13 +69,7 @@ internal sealed class PostgresDatabase : IDisposable
     }
 
     /// <summary>The same, all of it or nothing.</summary>
-    public T InTransaction<T>(Func<PostgresSession, T> work, CancellationToken cancellation = default) => Run(session =>
-    {
-        using var transaction = session.Begin();
-        var result = work(session);
-        transaction.Commit();
-        return result;
-    }, cancellation);
+    public T InTransaction<T>(Func<PostgresSession, T> work, CancellationToken cancellation = default) => Run(session => Whole(session, work), cancellation);
 
     /// <summary>The same, once: what fails is not tried again.</summary>
     public T Once<T>(Func<PostgresSession, T> work, int seconds)
@@ -83,11 +77,7 @@ internal sealed class PostgresDatabase : IDisposable
         try
         {
             using var connection = source.OpenConnection();
-            var session = new PostgresSession(connection, CancellationToken.None) { Seconds = seconds };
-            using var transaction = session.Begin();
-            var result = work(session);
-            transaction.Commit();
-            return result;
+            return Whole(new PostgresSession(connection, CancellationToken.None) { Seconds = seconds }, work);
         }
         catch (Exception e) when (e is NpgsqlException or SocketException or IOException)
         {
@@ -97,6 +87,14 @@ internal sealed class PostgresDatabase : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => source.Dispose();
+
+    private static T Whole<T>(PostgresSession session, Func<PostgresSession, T> work)
+    {
+        using var transaction = session.Begin();
+        var result = work(session);
+        transaction.Commit();
+        return result;
+    }
 
     private static bool IsTransient(Exception e) => e switch
     {

@@ -11,7 +11,7 @@ namespace MvAdapter.Search;
 internal sealed record PostgresShard(int Id, string Name, bool IsLeaving)
 {
     /// <summary>The name of the foreign server.</summary>
-    public string Server => ServerOf(Id);
+    public string Server => string.Create(CultureInfo.InvariantCulture, $"mvadapter_shard_{Id}");
 
     /// <summary>The foreign table of what filters need to know of its videos.</summary>
     public string Videos => string.Create(CultureInfo.InvariantCulture, $"mvadapter.shard_{Id}_videos");
@@ -19,8 +19,8 @@ internal sealed record PostgresShard(int Id, string Name, bool IsLeaving)
     /// <summary>The foreign table of its clips of a collection.</summary>
     public string Clips(ClipCollection collection) => string.Create(CultureInfo.InvariantCulture, $"mvadapter.shard_{Id}_clips_{collection.Id}");
 
-    /// <summary>The name of a foreign server.</summary>
-    public static string ServerOf(int id) => string.Create(CultureInfo.InvariantCulture, $"mvadapter_shard_{id}");
+    /// <summary>Reads one whose number, name and leaving are the first columns.</summary>
+    public static PostgresShard Read(NpgsqlDataReader row) => new(row.GetInt32(0), row.GetString(1), row.GetBoolean(2));
 }
 
 /// <summary>
@@ -37,8 +37,7 @@ internal sealed class PostgresShards(PostgresDatabase database) : IDisposable
     private readonly CancellationTokenSource closed = new();
 
     /// <summary>All shards, by number.</summary>
-    public static IReadOnlyList<PostgresShard> All(PostgresSession session) => session.Rows("SELECT id, name, leaving FROM mvadapter.shards ORDER BY id",
-        row => new PostgresShard(row.GetInt32(0), row.GetString(1), row.GetBoolean(2)));
+    public static IReadOnlyList<PostgresShard> All(PostgresSession session) => session.Rows("SELECT id, name, leaving FROM mvadapter.shards ORDER BY id", PostgresShard.Read);
 
     /// <summary>One of them.</summary>
     public static PostgresShard One(PostgresSession session, int id) => All(session).Single(shard => shard.Id == id);

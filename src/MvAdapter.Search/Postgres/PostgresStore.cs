@@ -168,12 +168,12 @@ internal sealed class PostgresStore : ClipStore
     /// <inheritdoc/>
     public override bool UpdateVideo(ClipCollection collection, long id, VideoEntry entry) => Database.InTransaction(session =>
     {
-        var changed = session.Execute("""
+        var changed = session.Rows("""
             UPDATE mvadapter.videos SET path = $2, size = $3, modified = $4, hash = $5, duration = $6, splitting = $7, problem = $8, tags = $9
-            WHERE collection = $1 AND id = $10
-            """, [.. Values(collection, entry), id]);
-        if (changed == 0) return false;
-        if (ShardOf(session, id) is { } shard) ShardTables.UpdateVideo(session, shard, id, entry);
+            WHERE collection = $1 AND id = $10 RETURNING shard
+            """, row => row.GetFieldValue<int?>(0), [.. Values(collection, entry), id]);
+        if (changed is not [var place]) return false;
+        if (place is { } shard) ShardTables.UpdateVideo(session, PostgresShards.One(session, shard), id, entry);
         Writing?.Invoke(session, entry);
         return true;
     });
@@ -182,7 +182,7 @@ internal sealed class PostgresStore : ClipStore
     public override bool RemoveVideo(ClipCollection collection, string path) => Database.InTransaction(session =>
     {
         var (id, number) = session.Rows("DELETE FROM mvadapter.videos WHERE collection = $1 AND path = $2 RETURNING id, shard",
-            row => (row.GetInt64(0), row.IsDBNull(1) ? (int?)null : row.GetInt32(1)), collection.Id, path).SingleOrDefault();
+            row => (row.GetInt64(0), row.GetFieldValue<int?>(1)), collection.Id, path).SingleOrDefault();
         if (number is { } shard) ShardTables.RemoveVideo(session, PostgresShards.One(session, shard), id);
         return id != 0;
     });
@@ -207,16 +207,16 @@ internal sealed class PostgresStore : ClipStore
         Database.InTransaction(session =>
         {
             // The upsert locks the video's row: of two that write one path, the later waits and replaces the other's clips.
-            var id = session.Number($"""
+            var (id, place) = session.Rows($"""
                 INSERT INTO mvadapter.videos (collection, path, size, modified, hash, duration, splitting, problem, tags, clips, shard)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {PostgresShards.Home("$2")})
                 ON CONFLICT (collection, path) DO UPDATE SET size = excluded.size, modified = excluded.modified, hash = excluded.hash,
                     duration = excluded.duration, splitting = excluded.splitting, problem = excluded.problem, tags = excluded.tags, clips = excluded.clips
-                RETURNING id
-                """, [.. Values(collection, entry), spans.Count])!.Value;
-            if (ShardOf(session, id) is { } shard)
+                RETURNING id, shard
+                """, row => (row.GetInt64(0), row.GetFieldValue<int?>(1)), [.. Values(collection, entry), spans.Count]).Single();
+            if (place is { } shard)
             {
-                ShardTables.Replace(session, shard, collection, id, entry, spans, vectors);
+                ShardTables.Replace(session, PostgresShards.One(session, shard), collection, id, entry, spans, vectors);
             }
             else
             {

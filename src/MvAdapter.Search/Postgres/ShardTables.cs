@@ -26,6 +26,9 @@ internal static class ShardTables
         CREATE INDEX IF NOT EXISTS clips_video ON mvadapter_shard.clips (video);
         """;
 
+    /// <summary>A shard's own name of the table with a collection's clips.</summary>
+    public static string Table(ClipCollection collection) => $"mvadapter_shard.clips_{collection.Id}";
+
     /// <summary>Makes a shard's tables, and those by which the first server sees them.</summary>
     public static void Make(PostgresSession session, PostgresShard shard)
     {
@@ -39,7 +42,7 @@ internal static class ShardTables
     /// <summary>Makes the tables of a collection's clips.</summary>
     public static void AddCollection(PostgresSession session, PostgresShard shard, ClipCollection collection)
     {
-        var (table, width) = ($"mvadapter_shard.clips_{collection.Id}", collection.Model.Width);
+        var (table, width) = (Table(collection), collection.Model.Width);
         Remote(session, shard, $"""
             CREATE TABLE IF NOT EXISTS {table} PARTITION OF mvadapter_shard.clips FOR VALUES IN ({collection.Id});
             {PostgresStore.Inline(table, width)};
@@ -55,7 +58,7 @@ internal static class ShardTables
     public static void RemoveCollection(PostgresSession session, PostgresShard shard, ClipCollection collection)
     {
         session.Execute($"DROP FOREIGN TABLE IF EXISTS {shard.Clips(collection)}");
-        Remote(session, shard, $"DROP TABLE IF EXISTS mvadapter_shard.clips_{collection.Id}; DELETE FROM mvadapter_shard.videos WHERE collection = {collection.Id}");
+        Remote(session, shard, $"DROP TABLE IF EXISTS {Table(collection)}; DELETE FROM mvadapter_shard.videos WHERE collection = {collection.Id}");
     }
 
     /// <summary>Puts a video and its clips in the place of what the shard has under its path.</summary>
