@@ -17,7 +17,7 @@ public sealed record ServerOptions
     /// <summary>The largest video that may be sent, in bytes.</summary>
     public long MaxUploadBytes { get; init; } = 256L << 20;
 
-    /// <summary>Videos that are received and decoded at once; one more is told to come back later.</summary>
+    /// <summary>Videos that are decoded at once; one more waits some seconds, and is then told to come back later.</summary>
     public int MaxUploads { get; init; } = Math.Max(2, Environment.ProcessorCount);
 
     /// <summary>Queries that wait for the model; one more is told to come back later.</summary>

@@ -11,30 +11,42 @@ internal sealed class Uploads(ScratchFolder temporary, ServerOptions options) : 
     /// <summary>8K has fewer. What a frame may cost is multiplied by the decoder's own copies.</summary>
     private const int MaxPixels = 1 << 25;
 
-    private readonly SemaphoreSlim places = new(options.MaxUploads);
+    /// <summary>So many are received at once for each that is decoded: a client that sends slowly, or half of it, keeps no decoder from others.</summary>
+    private const int ReceivedForADecoder = 16;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);   // of a video whose turn has not come
+    private readonly SemaphoreSlim receiving = new(ReceivedForADecoder * options.MaxUploads);
+    private readonly SemaphoreSlim decoding = new(options.MaxUploads);
     private readonly VideoDecoder decoder = new(new VideoDecoderOptions { MaxPixels = MaxPixels, Patience = options.DecodeTimeout });
 
-    /// <summary>Receives a video and gives its frames to <paramref name="use"/>; the next one waits for the end of that.</summary>
+    /// <summary>Receives a video and gives its frames to <paramref name="use"/>; the next one's turn comes at the end of that.</summary>
     /// <exception cref="OverloadException">Too many are being received or decoded.</exception>
     /// <exception cref="VideoException">It cannot be decoded, or not in time.</exception>
     public async Task<T> Read<T>(HttpContext context, VideoTextEncoder encoder, Func<VideoFrames, Task<T>> use)
     {
-        if (!places.Wait(0, context.RequestAborted))
-            throw new OverloadException($"{options.MaxUploads} videos are being read already: try again in a moment");
+        using var received = await Turn(receiving, "received", context.RequestAborted).ConfigureAwait(false);
         var path = temporary.NextFile();
         try
         {
             await Receive(context, path).ConfigureAwait(false);
+            using var decoded = await Turn(decoding, "decoded", context.RequestAborted).ConfigureAwait(false);
             return await use(await Decode(path, encoder, context.RequestAborted).ConfigureAwait(false)).ConfigureAwait(false);
         }
         finally
         {
             File.Delete(path);
-            places.Release();
         }
     }
 
-    public void Dispose() => places.Dispose();
+    public void Dispose()
+    {
+        receiving.Dispose();
+        decoding.Dispose();
+    }
+
+    private static async Task<Place> Turn(SemaphoreSlim places, string what, CancellationToken cancellation) =>
+        await places.WaitAsync(Patience, cancellation).ConfigureAwait(false) ? new Place(places)
+            : throw new OverloadException($"too many videos are being {what} already: try again in a moment");
 
     private async Task Receive(HttpContext context, string path)
     {
@@ -68,4 +80,9 @@ internal sealed class Uploads(ScratchFolder temporary, ServerOptions options) : 
         .Replace($"file:{path}: ", "", StringComparison.Ordinal)
         .Replace($"{path}: ", "", StringComparison.Ordinal)
         .Replace(path, "it", StringComparison.Ordinal);
+
+    private sealed class Place(SemaphoreSlim places) : IDisposable
+    {
+        public void Dispose() => places.Release();
+    }
 }

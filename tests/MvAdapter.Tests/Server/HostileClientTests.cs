@@ -116,6 +116,29 @@ public sealed class HostileClientTests(VideoIndex index) : IClassFixture<VideoIn
     }
 
     [Fact]
+    public async Task Halves_of_videos_keep_nobody_from_sending_a_whole_one()
+    {
+        using var running = index.Serve();
+        var halves = new List<TcpClient>();
+        try
+        {
+            for (var i = 0; i < 2 * new ServerOptions().MaxUploads; i++)
+            {
+                halves.Add(new TcpClient("127.0.0.1", new Uri(running.Url).Port));
+                await halves[^1].GetStream().WriteAsync("POST /api/search?collection=1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: video/mp4\r\nContent-Length: 90000\r\n\r\nabc"u8.ToArray());
+            }
+            Assert.True(SpinWait.SpinUntil(() => running.Received().Length == halves.Count, TimeSpan.FromSeconds(20)), "they are not being received");
+            using var body = new ByteArrayContent(await File.ReadAllBytesAsync(index.Video("mandelbrot"))) { Headers = { ContentType = new("video/mp4") } };
+            using var answer = await running.Client.PostAsync(new Uri("/api/search?collection=1&k=1", UriKind.Relative), body);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+        finally
+        {
+            halves.ForEach(half => half.Dispose());
+        }
+    }
+
+    [Fact]
     [Trait("Category", "Slow")]
     public async Task A_client_that_sends_too_slowly_is_let_go()
     {
