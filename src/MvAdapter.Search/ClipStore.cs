@@ -117,7 +117,7 @@ public abstract class ClipStore : IDisposable
     /// <summary>What builds that index; null where the store keeps its own.</summary>
     /// <param name="collection">The collection.</param>
     /// <param name="threads">Threads that build; null for all processors.</param>
-    public abstract ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null);
+    public abstract ApproximateIndexBuilder? ApproximateIndexBuilder(ClipCollection collection, int? threads = null);
 
     /// <summary>Writes a copy of the whole index into a file, as it is at one moment, while others use it.</summary>
     /// <param name="path">The file, which must not be there.</param>

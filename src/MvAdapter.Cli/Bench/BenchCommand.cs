@@ -30,7 +30,7 @@ internal static class BenchCommand
         VideoBench.CreateDecode(),
         VideoBench.CreateIndex(),
         SearchBench.Create(),
-        GraphBench.Create(),
+        ApproximateBench.Create(),
         PostgresBench.Create(),
         BenchServeCommand.Create(),
     };

@@ -17,7 +17,7 @@ internal static class IndexBuildCommand
             """);
         var location = new IndexLocation(command);
         var number = CollectionOptions.NumberOption();
-        var least = new Option<long>("--least") { Description = "Build from so many clips on; smaller collections are searched exactly", DefaultValueFactory = _ => ClipGraphBuilder.LeastClips, HelpName = "N" };
+        var least = new Option<long>("--least") { Description = "Build from so many clips on; smaller collections are searched exactly", DefaultValueFactory = _ => ApproximateIndexBuilder.LeastClips, HelpName = "N" };
         var threads = new Option<int?>("--threads") { Description = "Processors to use (by default all)", HelpName = "N" };
         foreach (var option in new Option[] { number, least, threads }) command.Add(option);
         command.Runs((parsed, cancellation) =>
@@ -27,8 +27,8 @@ internal static class IndexBuildCommand
             var wanted = parsed.GetValue(number) is { } id ? [CollectionOptions.Choose(store, id, byModel: false)] : store.Latest();
             foreach (var collection in wanted)
             {
-                var builder = store.GraphBuilder(collection, parsed.GetValue(threads)) ?? throw new UsageException($"{TextForMessage.Quote(store.Name)} keeps an approximate index of its own; there is nothing to build");
-                Console.WriteLine(builder.IsDue(parsed.GetValue(least)) ? $"collection {collection.Id}: {Run(builder, cancellation)} clips taken in"
+                var builder = store.ApproximateIndexBuilder(collection, parsed.GetValue(threads)) ?? throw new UsageException($"{TextForMessage.Quote(store.Name)} keeps an approximate index of its own; there is nothing to build");
+                Console.WriteLine(builder.IsDue(parsed.GetValue(least), thorough: true) ? $"collection {collection.Id}: {Run(builder, cancellation)} clips taken in"
                     : $"collection {collection.Id}: nothing to do; it is small, or up to date");
             }
             return ExitCode.Success;
@@ -39,7 +39,7 @@ internal static class IndexBuildCommand
     /// <summary>Builds what is due after a collection was filled.</summary>
     public static void RunWhereDue(ClipStore store, ClipCollection collection, CancellationToken cancellation)
     {
-        if (store.GraphBuilder(collection) is not { } builder || !builder.IsDue()) return;
+        if (store.ApproximateIndexBuilder(collection) is not { } builder || !builder.IsDue()) return;
         Terminal.Say("building the approximate index; the clips are safe, and \"index build\" goes on if you stop it");
         try
         {
@@ -51,25 +51,25 @@ internal static class IndexBuildCommand
         }
     }
 
-    private static long Run(ClipGraphBuilder builder, CancellationToken cancellation)
+    private static long Run(ApproximateIndexBuilder builder, CancellationToken cancellation)
     {
-        using var bar = new GraphBar();
+        using var bar = new ApproximateBar();
         return builder.Build(bar, cancellation);
     }
 }
 
-/// <summary>How far the approximate index is, on a bar for each of its two passes.</summary>
-internal sealed class GraphBar : IProgress<GraphProgress>, IDisposable
+/// <summary>How far the approximate index is, on a bar for learning its cells and for filling them.</summary>
+internal sealed class ApproximateBar : IProgress<ApproximateIndexProgress>, IDisposable
 {
     private Terminal.Progress? bar;
-    private bool isSorting;
+    private bool isLearning;
 
-    public void Report(GraphProgress value)
+    public void Report(ApproximateIndexProgress value)
     {
-        if (bar is null || isSorting != value.IsSorting)
+        if (bar is null || isLearning != value.IsLearning)
         {
             bar?.Dispose();
-            (bar, isSorting) = (Terminal.Begin(value.IsSorting ? "clips sorted" : "clips", value.Total), value.IsSorting);
+            (bar, isLearning) = (Terminal.Begin(value.IsLearning ? "cells learnt, in clips" : "clips", value.Total), value.IsLearning);
         }
         bar.Report(value.Done);
     }

@@ -4,43 +4,45 @@ using System.Runtime.InteropServices;
 namespace MvAdapter.Search;
 
 /// <summary>
-/// Where the clips of a collection crowd: centres, learnt from some of its vectors by spherical k-means (Dhillon and Modha 2001). Each clip belongs to the
-/// cell of its nearest centre.
+/// Where the clips of a collection crowd: centres, learnt from some of its vectors by spherical k-means (Dhillon and Modha 2001), which begins at vectors
+/// far from one another (k-means++, Arthur and Vassilvitskii 2007, some hundred at a time as in Bahmani et al. 2012). Each clip belongs to the cell of its
+/// nearest centre.
 /// </summary>
-/// <remarks>
-/// One graph of ten million clips is easily lost in: between crowds that lie far apart few edges lead from one to another, and a search that enters the wrong
-/// one does not come out. In a graph of a million it finds its way, and which graphs to ask first is told by a few dot products.
-/// </remarks>
-internal sealed class ClipCells
+internal sealed class ClipCells : IDisposable
 {
-    private const int Rounds = 10;
+    private const int Rounds = 4;
+    private const int SeedBatches = 16;
+    private const int VectorsAtOnce = 256;   // that a strip of centres meets while it is in the processor's cache
     private readonly float[][] centres;
+    private readonly QuantizedMatrix quantized;
 
-    private ClipCells(float[][] centres) => this.centres = centres;
+    private ClipCells(float[][] centres)
+    {
+        (this.centres, quantized) = (centres, new QuantizedMatrix(centres[0].Length));
+        for (var cell = 0; cell < centres.Length; cell++) quantized.Set(cell, centres[cell]);
+    }
 
     /// <summary>How many there are.</summary>
     public int Count => centres.Length;
 
     /// <summary>Finds so many centres.</summary>
-    /// <param name="sample">Unit vectors, many for each centre.</param>
+    /// <param name="sample">Unit vectors, some dozens for each centre.</param>
+    /// <param name="width">Numbers of a vector.</param>
     /// <param name="count">How many; fewer where there are fewer vectors.</param>
     /// <param name="threads">How many threads work.</param>
+    /// <param name="progress">Told which part of the work is done, from 0 to 1.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static ClipCells Learn(IReadOnlyList<float[]> sample, int count, int threads, CancellationToken cancellation)
+    public static ClipCells Learn(IReadOnlyList<QuantizedQuery> sample, int width, int count, int threads, Action<double>? progress, CancellationToken cancellation)
     {
-        var random = new Random(1);
-        var cells = new ClipCells([.. Enumerable.Range(0, sample.Count).OrderBy(_ => random.Next()).Take(count).Select(i => (float[])sample[i].Clone())]);
-        var nearest = new int[sample.Count];
-        for (var round = 0; round < Rounds && cells.Count > 1; round++)
+        const double passes = Rounds + 1;   // seeding takes about as long as a round
+        var cells = new ClipCells(Seeds(sample, width, Math.Min(count, sample.Count), threads, part => progress?.Invoke(part / passes), cancellation));
+        for (var round = 1; round <= Rounds && cells.Count > 1; round++)
         {
-            Parallel.For(0, sample.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, i => nearest[i] = cells.Of(sample[i]));
-            var sums = cells.centres.Select(centre => new float[centre.Length]).ToArray();
-            for (var i = 0; i < nearest.Length; i++) TensorPrimitives.Add(sums[nearest[i]], sample[i], sums[nearest[i]]);
-            for (var cell = 0; cell < sums.Length; cell++)
-            {
-                var length = TensorPrimitives.Norm<float>(sums[cell]);
-                if (length > 0) TensorPrimitives.Divide(sums[cell], length, cells.centres[cell]);   // else it stays where it was
-            }
+            var nearest = cells.Nearest(sample, threads, cancellation);
+            var means = cells.Means(sample, nearest);
+            cells.Dispose();
+            cells = new ClipCells(means);
+            progress?.Invoke((1 + round) / passes);
         }
         return cells;
     }
@@ -54,27 +56,102 @@ internal sealed class ClipCells
     }
 
     /// <summary>The centres, one after the other, float32 in this machine's order.</summary>
-    public byte[] ToBytes() => [.. centres.SelectMany(centre => MemoryMarshal.AsBytes(centre.AsSpan()).ToArray())];
-
-    /// <summary>The cell of a vector.</summary>
-    public int Of(ReadOnlySpan<float> vector)
+    public byte[] ToBytes()
     {
-        var (best, near) = (0, float.NegativeInfinity);
-        for (var cell = 0; cell < centres.Length; cell++)
-        {
-            var score = TensorPrimitives.Dot(vector, centres[cell]);
-            if (score > near) (best, near) = (cell, score);
-        }
-        return best;
+        var values = new float[centres.Length * quantized.Width];
+        for (var cell = 0; cell < centres.Length; cell++) centres[cell].CopyTo(values, cell * quantized.Width);
+        return MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
     }
 
+    /// <summary>The cell of each of some vectors.</summary>
+    public int[] Of(IReadOnlyList<QuantizedQuery> vectors, int threads, CancellationToken cancellation) =>
+        [.. Nearest(vectors, threads, cancellation).Select(near => near.Cell)];
+
     /// <summary>All cells, the nearest to a query first.</summary>
-    public int[] By(ReadOnlySpan<float> query)
+    public int[] By(QuantizedQuery query)
     {
         var far = new float[centres.Length];
-        for (var cell = 0; cell < far.Length; cell++) far[cell] = -TensorPrimitives.Dot(query, centres[cell]);
+        for (var strip = 0; strip < quantized.Strips; strip++)
+            quantized.Score(strip, query, far.AsSpan(strip * QuantizedMatrix.RowsPerStrip, quantized.RowsOf(strip)));
+        TensorPrimitives.Negate(far, far);
         int[] order = [.. Enumerable.Range(0, far.Length)];
         Array.Sort(far, order);
         return order;
+    }
+
+    public void Dispose() => quantized.Dispose();
+
+    // Of the vectors far from all centres so far, more; so that no crowd goes without one.
+    private static float[][] Seeds(IReadOnlyList<QuantizedQuery> sample, int width, int count, int threads, Action<double> progress, CancellationToken cancellation)
+    {
+        var random = new Random(1);
+        var far = new double[sample.Count];
+        Array.Fill(far, 1);
+        var chosen = new List<float[]>();
+        for (var batch = 1; batch <= SeedBatches && chosen.Count < count; batch++)
+        {
+            var fresh = Draw(far, Math.Max(1, (int)((long)count * batch / SeedBatches) - chosen.Count), random).Select(i => sample[i].ToVector(width)).ToArray();
+            chosen.AddRange(fresh);
+            using var cells = new ClipCells(fresh);
+            var nearest = cells.Nearest(sample, threads, cancellation);
+            // |x - y|² = 2 (1 - x·y).
+            for (var i = 0; i < far.Length; i++) far[i] = Math.Min(far[i], Math.Max(0, 1 - nearest[i].Score));
+            progress((double)batch / SeedBatches);
+        }
+        return [.. chosen];
+    }
+
+    // Some different places, each the likelier the greater its weight.
+    private static IEnumerable<int> Draw(double[] weights, int count, Random random)
+    {
+        var sums = new double[weights.Length];
+        for (var i = 0; i < sums.Length; i++) sums[i] = weights[i] + (i > 0 ? sums[i - 1] : 0);
+        if (!(sums[^1] > 0)) return Enumerable.Range(0, count);   // all are the same vectors
+        var drawn = new HashSet<int>();
+        for (var tries = 0; drawn.Count < count && tries < 100 * count; tries++)
+        {
+            var place = Array.BinarySearch(sums, random.NextDouble() * sums[^1]);
+            drawn.Add(Math.Min(place < 0 ? ~place : place, sums.Length - 1));
+        }
+        return drawn;
+    }
+
+    private float[][] Means(IReadOnlyList<QuantizedQuery> sample, (int Cell, float Score)[] nearest)
+    {
+        var sums = centres.Select(centre => new float[centre.Length]).ToArray();
+        for (var i = 0; i < sample.Count; i++)
+        {
+            var sum = sums[nearest[i].Cell];
+            TensorPrimitives.Add(sum, sample[i].ToVector(sum.Length), sum);
+        }
+        for (var cell = 0; cell < sums.Length; cell++)
+        {
+            var length = TensorPrimitives.Norm<float>(sums[cell]);
+            if (length > 0) TensorPrimitives.Divide(sums[cell], length, sums[cell]);
+            else sums[cell] = centres[cell];   // it stays where it was
+        }
+        return sums;
+    }
+
+    private (int Cell, float Score)[] Nearest(IReadOnlyList<QuantizedQuery> vectors, int threads, CancellationToken cancellation)
+    {
+        var nearest = new (int Cell, float Score)[vectors.Count];
+        var parts = (vectors.Count + VectorsAtOnce - 1) / VectorsAtOnce;
+        Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, part =>
+        {
+            Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
+            var (first, end) = (part * VectorsAtOnce, Math.Min(vectors.Count, (part + 1) * VectorsAtOnce));
+            for (var strip = 0; strip < quantized.Strips; strip++)
+            {
+                var some = scores[..quantized.RowsOf(strip)];
+                for (var i = first; i < end; i++)
+                {
+                    quantized.Score(strip, vectors[i], some);
+                    var best = TensorPrimitives.IndexOfMax<float>(some);
+                    if (strip == 0 || some[best] > nearest[i].Score) nearest[i] = (strip * QuantizedMatrix.RowsPerStrip + best, some[best]);
+                }
+            }
+        });
+        return nearest;
     }
 }

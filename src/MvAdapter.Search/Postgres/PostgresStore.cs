@@ -237,7 +237,7 @@ internal sealed class PostgresStore : ClipStore
         throw new UsageException($"{TextForMessage.Quote(Name)} is copied by PostgreSQL's own tools: pg_dump --schema=mvadapter, or a base backup of the server");
 
     /// <inheritdoc/>
-    public override ClipGraphBuilder? GraphBuilder(ClipCollection collection, int? threads = null) => null;
+    public override ApproximateIndexBuilder? ApproximateIndexBuilder(ClipCollection collection, int? threads = null) => null;
 
     /// <inheritdoc/>
     public override bool IsApproximate(ClipCollection collection) => Database.Run(session => !new PostgresSearch(Database, Shards, collection).FewPass(session, filter: null));

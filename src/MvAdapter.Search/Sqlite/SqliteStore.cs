@@ -15,10 +15,10 @@ internal sealed class SqliteStore : ClipStore
 
     private readonly SqliteDatabase database;
     private readonly Dictionary<long, ClipMatrix> matrices = [];
-    private readonly SqliteGraphs graphs;
+    private readonly ApproximateSearches approximate;
     private readonly Lock gate = new();
 
-    private SqliteStore(SqliteDatabase database) => (this.database, graphs, Annotations) = (database, new SqliteGraphs(database, Forget), new SqliteAnnotations(database, gate));
+    private SqliteStore(SqliteDatabase database) => (this.database, approximate, Annotations) = (database, new ApproximateSearches(database, Forget), new SqliteAnnotations(database, gate));
 
     /// <inheritdoc/>
     public override AnnotationStore Annotations { get; }
@@ -111,7 +111,7 @@ internal sealed class SqliteStore : ClipStore
                 return true;
             });
             Forget(collection);
-            graphs.Remove(collection);
+            approximate.Remove(collection);
         }
     }
 
@@ -249,7 +249,7 @@ internal sealed class SqliteStore : ClipStore
     /// <inheritdoc/>
     public override bool IsApproximate(ClipCollection collection)
     {
-        lock (gate) return graphs.Of(collection) is not null;
+        lock (gate) return approximate.Of(collection) is not null;
     }
 
     /// <inheritdoc/>
@@ -262,14 +262,14 @@ internal sealed class SqliteStore : ClipStore
     }
 
     /// <inheritdoc/>
-    public override ClipGraphBuilder GraphBuilder(ClipCollection collection, int? threads = null) => new(database.Path, collection, threads ?? Environment.ProcessorCount);
+    public override ApproximateIndexBuilder ApproximateIndexBuilder(ClipCollection collection, int? threads = null) => new(database.Path, collection, threads ?? Environment.ProcessorCount);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Verify(IProgress<long>? clipsChecked = null, CancellationToken cancellation = default)
     {
         lock (gate)
         {
-            return [.. new SqliteVerifier(database).Run(clipsChecked, cancellation), .. Collections().Where(collection => ClipGraphNote.Written(database.Path, collection) is not null && ClipGraphNote.Read(database.Path, collection)?.IsSound(database.Path) != true)
+            return [.. new SqliteVerifier(database).Run(clipsChecked, cancellation), .. Collections().Where(collection => ApproximateIndexNote.WhenWritten(database.Path, collection) is not null && ApproximateIndexNote.Read(database.Path, collection)?.IsSound(database.Path) != true)
                 .Select(collection => $"the approximate index of collection {collection.Id} is damaged: \"index build\" makes it anew")];
         }
     }
@@ -338,7 +338,7 @@ internal sealed class SqliteStore : ClipStore
     {
         lock (gate)
         {
-            if (!exact && graphs.Of(collection) is { } graph) return database.InTransaction(writes: false, () => graph.Search(queries, count, filter, cancellation));
+            if (!exact && approximate.Of(collection) is { } search) return database.InTransaction(writes: false, () => search.Search(queries, count, filter, cancellation));
             if (!matrices.TryGetValue(collection.Id, out var matrix))
                 matrices[collection.Id] = matrix = new ClipMatrix(collection, database);
             // One transaction: what is scored again is what is in memory.
@@ -356,7 +356,7 @@ internal sealed class SqliteStore : ClipStore
         if (!disposing) return;
         lock (gate)
         {
-            graphs.Dispose();
+            approximate.Dispose();
             foreach (var matrix in matrices.Values) matrix.Dispose();
             matrices.Clear();
             database.Dispose();

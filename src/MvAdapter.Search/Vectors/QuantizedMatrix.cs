@@ -28,7 +28,7 @@ internal sealed unsafe class QuantizedMatrix(int width) : IDisposable
         : throw new MvAdapterException($"vectors of {width} numbers cannot be searched: at most {MaxWidth} are possible");
 
     /// <summary>Bytes of a row; a multiple of a cache line, zero where the vector has ended.</summary>
-    public int Stride { get; } = (width + Alignment - 1) / Alignment * Alignment;
+    public int Stride { get; } = StrideOf(width);
 
     /// <summary>The number of rows, cleared ones included.</summary>
     public int Count { get; private set; }
@@ -36,29 +36,60 @@ internal sealed unsafe class QuantizedMatrix(int width) : IDisposable
     /// <summary>The number of strips.</summary>
     public int Strips => (Count + RowsPerStrip - 1) / RowsPerStrip;
 
+    /// <summary>The bytes of a row of so many numbers.</summary>
+    public static int StrideOf(int width) => (width + Alignment - 1) / Alignment * Alignment;
+
     /// <summary>Puts a vector in a row's place, or in a new one after the last.</summary>
     public void Set(int row, ReadOnlySpan<float> vector)
     {
-        if (row == Count)
-        {
-            if (Count == blocks.Count * RowsPerBlock) blocks.Add(new Block(Stride));
-            Count++;
-        }
-        var (block, place) = (blocks[row / RowsPerBlock], row % RowsPerBlock);
+        var (block, place) = Place(row);
         var scale = Math.Abs(TensorPrimitives.MaxMagnitude(vector)) / LargestCode;
         var codes = new Span<sbyte>(block.Codes + (long)place * Stride, Width);
         var lost = Quantize(vector, codes, scale);
         (block.Scales[place], block.Errors[place]) = (scale, lost);
     }
 
+    /// <summary>Puts a vector that is quantised already in a new row after the last.</summary>
+    public void Add(ReadOnlySpan<sbyte> codes, float scale)
+    {
+        var (block, place) = Place(Count);
+        codes.CopyTo(new Span<sbyte>(block.Codes + (long)place * Stride, Stride));
+        (block.Scales[place], block.Errors[place]) = (scale, float.PositiveInfinity);   // what rounding took is not known any more
+    }
+
+    /// <summary>A row as it is kept: s q.</summary>
+    public ReadOnlySpan<sbyte> Row(int row, out float scale)
+    {
+        var (block, place) = (blocks[row / RowsPerBlock], row % RowsPerBlock);
+        scale = block.Scales[place];
+        return new ReadOnlySpan<sbyte>(block.Codes + (long)place * Stride, Stride);
+    }
+
+    /// <summary>Scores a strip's rows, as far as 8 bits tell.</summary>
+    public void Score(int strip, QuantizedQuery query, Span<float> scores)
+    {
+        var (block, first) = (blocks[strip * RowsPerStrip / RowsPerBlock], strip * RowsPerStrip % RowsPerBlock);
+        Score(block.Codes + (long)first * Stride, block.Scales.AsSpan(first, scores.Length), Stride, query, scores);
+    }
+
+    /// <summary>Scores rows anywhere in memory.</summary>
+    /// <param name="codes">Their codes, each row of <paramref name="stride"/> bytes.</param>
+    /// <param name="scales">Their scales.</param>
+    /// <param name="stride">Bytes from one row to the next; a multiple of 64.</param>
+    /// <param name="query">The query.</param>
+    /// <param name="scores">One for each row.</param>
+    public static void Score(sbyte* codes, ReadOnlySpan<float> scales, int stride, QuantizedQuery query, Span<float> scores)
+    {
+        fixed (short* wanted = query.Codes) DotProducts.Compute(codes, scores.Length, stride, wanted, scores);
+        TensorPrimitives.Multiply(scores, scales, scores);
+        TensorPrimitives.Multiply(scores, query.Scale, scores);
+    }
+
     /// <summary>Scores a strip's rows, and says how far each may be from the exact score.</summary>
     public void Score(int strip, QuantizedQuery query, Span<float> scores, Span<float> margins)
     {
         var (block, first) = (blocks[strip * RowsPerStrip / RowsPerBlock], strip * RowsPerStrip % RowsPerBlock);
-        fixed (short* codes = query.Codes)
-            DotProducts.Compute(block.Codes + (long)first * Stride, scores.Length, Stride, codes, scores);
-        TensorPrimitives.Multiply(scores, block.Scales.AsSpan(first, scores.Length), scores);
-        TensorPrimitives.Multiply(scores, query.Scale, scores);
+        Score(strip, query, scores);
         TensorPrimitives.Multiply(block.Errors.AsSpan(first, scores.Length), query.Length, margins);
         TensorPrimitives.Add(margins, query.Slack, margins);
     }
@@ -71,6 +102,16 @@ internal sealed unsafe class QuantizedMatrix(int width) : IDisposable
         foreach (var block in blocks) block.Free();
         blocks.Clear();
         Count = 0;
+    }
+
+    private (Block Block, int Place) Place(int row)
+    {
+        if (row == Count)
+        {
+            if (Count == blocks.Count * RowsPerBlock) blocks.Add(new Block(Stride));
+            Count++;
+        }
+        return (blocks[row / RowsPerBlock], row % RowsPerBlock);
     }
 
     // The length of what is lost, rounded upwards.

@@ -36,4 +36,13 @@ internal sealed class QuantizedQuery
 
     /// <summary>How far a score may be off whatever the row.</summary>
     public float Slack { get; }
+
+    /// <summary>The vector, nearly: t v.</summary>
+    public float[] ToVector(int width)
+    {
+        var vector = new float[width];
+        TensorPrimitives.ConvertTruncating<short, float>(Codes.AsSpan(0, width), vector);
+        TensorPrimitives.Multiply(vector, Scale, vector);
+        return vector;
+    }
 }

@@ -37,17 +37,16 @@ public sealed class ApiTests(VideoIndex index) : IClassFixture<VideoIndex>
     [Fact]
     public async Task An_answer_says_whether_all_clips_were_looked_at()
     {
-        Assert.SkipUnless(ClipGraphBuilder.IsPossible, "USearch has no library for this kind of machine");
         using var running = index.Serve();
         const string query = "/api/search?q=a+dog&k=3&collection=2";
         var before = await Get(running, query);
-        using (var store = ClipStore.Open(index.Path)) store.GraphBuilder(store.Collections()[1])!.Build();
+        using (var store = ClipStore.Open(index.Path)) store.ApproximateIndexBuilder(store.Collections()[1])!.Build();
         // The server takes it without being started anew.
         var (near, exact) = (await Get(running, query), await Get(running, query + "&exact=true"));
         Assert.Equal((false, true, false), (before.Approximate, near.Approximate, exact.Approximate));
         Assert.Equal(before.Results, near.Results);
         Assert.Equal(before.Results, exact.Results);
-        Directory.Delete(index.Path + ".graph", recursive: true);
+        Directory.Delete(index.Path + ".approximate", recursive: true);
         Assert.False((await Get(running, query)).Approximate);
     }
 

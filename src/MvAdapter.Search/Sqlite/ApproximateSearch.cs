@@ -3,26 +3,26 @@ using System.Numerics.Tensors;
 namespace MvAdapter.Search;
 
 /// <summary>
-/// Searches a collection by its graph. What has changed since the graph was built is looked at one by one (<see cref="ClipMatrix"/>), what the graph
+/// Searches a collection by its approximate index. What has changed since that was built is looked at one by one (<see cref="ClipMatrix"/>), what it
 /// finds is scored again by the file's vectors, and where a filter lets few clips pass, these are all looked at.
 /// </summary>
-internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase database, ClipGraph graph) : IDisposable
+internal sealed class ApproximateSearch(ClipCollection collection, SqliteDatabase database, ApproximateIndex approximate) : IDisposable
 {
-    private const int FewClips = 20_000;       // so many are scored in less time than the graph would need to find some that pass
+    private const int FewClips = 20_000;       // so many are scored in less time than it takes to find some that pass among all
     private const int SpareLeast = 20;         // candidates more than results: 8 bits do not know the order of the last ones
     private const string Columns = "c.id, v.path, c.start, c.\"end\", c.vector";
     private const int MostFilters = 8;         // that are remembered
-    private readonly ClipMatrix recent = new(collection, database, graph.Note.Revision);
+    private readonly ClipMatrix recent = new(collection, database, approximate.Note.Revision);
     private readonly Dictionary<ClipFilter, Passing> known = [];
 
-    /// <summary>The graph.</summary>
-    public ClipGraph Graph => graph;
+    /// <summary>What it searches by.</summary>
+    public ApproximateIndex Index => approximate;
 
     /// <summary>Which clips a filter lets pass, as long as nothing changes.</summary>
     /// <param name="Revision">The last change that was looked at.</param>
     /// <param name="Few">All of them, where they are few.</param>
-    /// <param name="Bits">Else a bit for each number of a clip.</param>
-    private sealed record Passing(long Revision, long[]? Few, ulong[]? Bits);
+    /// <param name="Many">Else they, for a look at one after the other.</param>
+    private sealed record Passing(long Revision, long[]? Few, PassingClips? Many);
 
     /// <summary>The nearest clips to each query; within a transaction.</summary>
     public IReadOnlyList<ClipAnswer> Search(ClipVectors queries, int count, ClipFilter? filter, CancellationToken cancellation)
@@ -41,21 +41,21 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
         return [.. Enumerable.Range(0, queries.Count).Select(i =>
         {
             cancellation.ThrowIfCancellationRequested();
-            var near = graph.Nearest(queries[i].Span, count, count + Math.Max(SpareLeast, count / 2), passing?.Bits);
+            var near = approximate.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Many, cancellation);
             return new ClipAnswer(Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count)) { IsApproximate = true };
         })];
     }
 
-    /// <summary>Closes the graph and forgets what came after it.</summary>
+    /// <summary>Closes the approximate index and forgets what came after it.</summary>
     public void Dispose()
     {
         recent.Dispose();
-        graph.Dispose();
+        approximate.Dispose();
     }
 
     private static ClipMatch[] Best(IEnumerable<ClipMatch> matches, int count) => [.. matches.OrderByDescending(match => match.Score).ThenBy(match => match.Clip.Id).Take(count)];
 
-    // Null where it has gone since the graph was built.
+    // Null where it has gone since it was built.
     private ClipMatch? Score(ReadOnlyMemory<float> query, long id)
     {
         using var rows = database.Query($"SELECT {Columns} FROM clips c JOIN videos v ON v.id = c.video WHERE c.id = ? AND v.collection = ?", id, collection.Id);
@@ -94,7 +94,7 @@ internal sealed class GraphSearch(ClipCollection collection, SqliteDatabase data
             }
             Set(bits, rows.Long(0));
         }
-        return known[filter] = new Passing(revision, bits is null ? [.. few] : null, bits);
+        return known[filter] = new Passing(revision, bits is null ? [.. few] : null, bits is null ? null : new PassingClips(bits, looked));
     }
 
     private static void Set(ulong[] bits, long id) => bits[id >> 6] |= 1UL << (int)(id & 63);

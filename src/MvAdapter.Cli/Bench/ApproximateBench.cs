@@ -7,7 +7,7 @@ using MvAdapter.Search;
 namespace MvAdapter.Cli;
 
 /// <summary>What the approximate index of a large file costs, how fast it answers, and how much it finds of what looking at every clip finds.</summary>
-internal sealed class GraphBench(string index, long vectors, int width, int queries)
+internal sealed class ApproximateBench(string index, long vectors, int width, int queries)
 {
     private const int ClipsPerVideo = 10;
     private const int Results = 10;
@@ -21,13 +21,13 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
 
     public static Command Create()
     {
-        var command = new Command("graph", """
+        var command = new Command("approximate", """
             Fills an index file with vectors around centres, builds its approximate index, and asks it: build time, size, the time of a query,
             how many of the ten nearest it finds, the same where one video in a thousand passes a filter, and clips that come later. Stop it when you
             like: with --index the same command goes on.
 
             Example:
-              ./run bench graph --vectors 1000000 --index /data/bench.db
+              ./run bench approximate --vectors 1000000 --index /data/bench.db
             """);
         var vectors = new Option<long>("--vectors") { Description = "How many", DefaultValueFactory = _ => 1_000_000, HelpName = "N" };
         var width = new Option<int>("--width") { Description = "Numbers of a vector", DefaultValueFactory = _ => 512, HelpName = "N" };
@@ -42,22 +42,22 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
             var kept = parsed.GetValue(index);
             using var folder = kept is null ? new ScratchFolder("mvadapter-bench") : null;
             var path = kept ?? Path.Combine(folder!.Path, "bench.db");
-            BenchCommand.Print(new GraphBench(path, parsed.GetValue(vectors), parsed.GetValue(width), parsed.GetValue(queries)).Run(cancellation), parsed.GetValue(json));
+            BenchCommand.Print(new ApproximateBench(path, parsed.GetValue(vectors), parsed.GetValue(width), parsed.GetValue(queries)).Run(cancellation), parsed.GetValue(json));
             return ExitCode.Success;
         });
         return command;
     }
 
     /// <summary>What was measured; times in seconds, null for what was done before.</summary>
-    internal sealed record Result(long Vectors, int Width, double? FillSeconds, double FileGigabytes, double? BuildSeconds, double GraphGigabytes, double OpenSeconds,
+    internal sealed record Result(long Vectors, int Width, double? FillSeconds, double FileGigabytes, double? BuildSeconds, double IndexGigabytes, double OpenSeconds,
         double QueryMedian, double QueryP99, double Recall, double FilteredMedian, double FilteredRecall, double AddSeconds, double UpdateSeconds)
     {
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"""
             {Vectors} vectors of {Width}: file {FileGigabytes:0.00} GB{(FillSeconds is { } fill ? $", filled in {fill:0.0} s ({Vectors / fill:0}/s)" : "")}
-            graph {GraphGigabytes:0.00} GB{(BuildSeconds is { } build ? $", built in {build:0.0} s ({Vectors / build:0}/s)" : "")}; opened and asked once in {OpenSeconds:0.00} s
+            approximate index {IndexGigabytes:0.00} GB{(BuildSeconds is { } build ? $", built in {build:0.0} s ({Vectors / build:0}/s)" : "")}; opened and asked once in {OpenSeconds:0.00} s
             query p50 {QueryMedian * 1000:0.00} ms, p99 {QueryP99 * 1000:0.00} ms, recall@{Results} {Recall:0.000}
             where one video in {RareEvery} passes: p50 {FilteredMedian * 1000:0.0} ms, recall@{Results} {FilteredRecall:0.000}
-            {Added} clips added and found in {AddSeconds:0.00} s, taken into the graph in {UpdateSeconds:0.0} s
+            {Added} clips added and found in {AddSeconds:0.00} s, taken into it in {UpdateSeconds:0.0} s
             """);
     }
 
@@ -80,10 +80,10 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
             for (var done = 0; done < Added; done += ClipsPerVideo) Add(store, collection, $"/added/{Guid.NewGuid():N}.mp4");
             store.Search(collection, asking.Next(1), Results, null, exact: false, cancellation);
         });
-        var update = BenchCommand.Clock(() => store.GraphBuilder(collection)!.Build(null, cancellation));
-        var graphBytes = Directory.EnumerateFiles(index + ".graph").Sum(file => new FileInfo(file).Length);
+        var update = BenchCommand.Clock(() => store.ApproximateIndexBuilder(collection)!.Build(null, cancellation));
+        var indexBytes = Directory.EnumerateFiles(index + ".approximate").Sum(file => new FileInfo(file).Length);
         Terminal.Say("looking at every clip, to compare");
-        return new Result(vectors, width, fill, new FileInfo(index).Length / 1e9, build, graphBytes / 1e9, open,
+        return new Result(vectors, width, fill, new FileInfo(index).Length / 1e9, build, indexBytes / 1e9, open,
             BenchCommand.Median(times), times.Order().ElementAt(times.Count * 99 / 100), Recall(store, collection, asked, near, null, cancellation),
             BenchCommand.Median(filteredTimes), Recall(store, collection, asked, filtered, OnlyRare, cancellation), add, update);
     }
@@ -110,8 +110,8 @@ internal sealed class GraphBench(string index, long vectors, int width, int quer
         using var store = ClipStore.Open(index);
         var collection = store.Collections()[0];
         if (store.IsApproximate(collection)) return null;
-        var builder = store.GraphBuilder(collection) ?? throw new UsageException("there is no approximate index to build here");
-        using var bar = new GraphBar();
+        var builder = store.ApproximateIndexBuilder(collection) ?? throw new UsageException("there is no approximate index to build here");
+        using var bar = new ApproximateBar();
         return BenchCommand.Clock(() => builder.Build(bar, cancellation));
     }
 

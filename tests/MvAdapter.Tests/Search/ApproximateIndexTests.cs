@@ -4,20 +4,18 @@ using MvAdapter.Tests.Support;
 namespace MvAdapter.Tests.Search;
 
 /// <summary>The approximate index beside the exact one: what it finds, and that it is never more than a help.</summary>
-public sealed class ClipGraphTests : IDisposable
+public sealed class ApproximateIndexTests : IDisposable
 {
     private const int Videos = 2000;
     private const int ClipsOfAVideo = 3;
     private const int Count = 10;
-    private const int ClipsOfACell = 1000;
-    private const int Cells = Videos * ClipsOfAVideo / ClipsOfACell;
+    private const int ClipsOfAFile = 1000;
     private static readonly long All = Videos * ClipsOfAVideo;
     private readonly TemporaryFolder folder = new();
     private readonly ClipCollection collection;
 
-    public ClipGraphTests()
+    public ApproximateIndexTests()
     {
-        Assert.SkipUnless(ClipGraphBuilder.IsPossible, "USearch has no library for this kind of machine");
         using var store = ClipStore.Open(Index, StoreAccess.Create);
         collection = store.AddCollection(RandomClips.Model());
         var random = new Random(1);
@@ -50,7 +48,7 @@ public sealed class ClipGraphTests : IDisposable
     }
 
     [Fact]
-    public void Filters_that_let_many_pass_go_through_the_graph()
+    public void Filters_that_let_many_pass_go_through_the_cells()
     {
         // More than are looked at one by one.
         using (var store = ClipStore.Open(Index, StoreAccess.Write))
@@ -59,7 +57,7 @@ public sealed class ClipGraphTests : IDisposable
             for (var i = 0; i < 300; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4") with { Tags = [i % 2 == 0 ? "a" : "b"] }, RandomClips.Spans(150), RandomClips.Vectors(random, 150));
         }
         using var reader = ClipStore.Open(Index);
-        Builder(clipsOfACell: 10_000).Build();
+        Builder(clipsOfAFile: 10_000).Build();
         var queries = RandomClips.Vectors(new Random(99), 20);
         var filter = new ClipFilter { Tag = "a" };
         var (near, exact) = (reader.Search(collection, queries, Count, filter), reader.Search(collection, queries, Count, filter, exact: true));
@@ -100,17 +98,16 @@ public sealed class ClipGraphTests : IDisposable
         Assert.True(builder.IsDue(least: 1));
         builder.Build();
         Assert.False(builder.IsDue(least: 1));
-        var files = Directory.GetFiles(Index + ".graph", "*.usearch");
+        var files = Files();
         builder.Build();
-        Assert.Equal(files, Directory.GetFiles(Index + ".graph", "*.usearch"));   // nothing has changed
-        Assert.Equal(Cells, files.Length);
+        Assert.Equal(files, Files());   // nothing has changed
+        Assert.Equal(2, files.Length);  // of whole pages
         Add(store, "/new.mp4", new Random(3), "new");
         Assert.Equal(ClipsOfAVideo, builder.Build());
-        var now = Directory.GetFiles(Index + ".graph", "*.usearch");
-        Assert.Equal(Cells, now.Length);
-        Assert.InRange(now.Except(files).Count(), 1, ClipsOfAVideo);   // of the cells alone in which the new ones are
+        Assert.Equal(files.Length + 1, Files().Length);
+        Assert.Subset(Files().ToHashSet(), files.ToHashSet());   // what was there is not written again
         store.RemoveCollection(collection);
-        Assert.DoesNotContain(Directory.GetFiles(Index + ".graph"), file => !file.EndsWith(".lock", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(Index + ".approximate"), file => !file.EndsWith(".lock", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -118,14 +115,18 @@ public sealed class ClipGraphTests : IDisposable
     [InlineData("changed")]
     [InlineData("gone")]
     [InlineData("note")]
+    [InlineData("centres")]
+    [InlineData("end")]
     public void A_damaged_one_is_not_used_but_told_of_and_made_anew(string how)
     {
         using (var store = ClipStore.Open(Index)) Builder().Build();
-        var file = Directory.GetFiles(Index + ".graph", "*.usearch")[Cells / 2];
+        var file = how == "centres" ? Assert.Single(Directory.GetFiles(Index + ".approximate", "*.centres")) : Files()[1];
         if (how == "truncated") using (var stream = File.OpenWrite(file)) stream.SetLength(stream.Length / 2);
-        if (how == "changed") using (var stream = File.OpenWrite(file)) stream.Write("no graph at all"u8);
+        if (how == "changed") using (var stream = File.OpenWrite(file)) stream.Write("no cells at all"u8);
+        if (how is "centres") using (var stream = File.OpenWrite(file)) stream.SetLength(5);
+        if (how is "end") using (var stream = File.OpenWrite(file)) { stream.Position = stream.Length - 1; stream.WriteByte(0x55); }
         if (how == "gone") File.Delete(file);
-        if (how == "note") File.WriteAllText(Assert.Single(Directory.GetFiles(Index + ".graph", "*.json")), "{");
+        if (how == "note") File.WriteAllText(Assert.Single(Directory.GetFiles(Index + ".approximate", "*.json")), "{");
         using var again = ClipStore.Open(Index);
         Assert.False(again.IsApproximate(collection));
         Assert.Equal(3, again.Search(collection, RandomClips.Vectors(new Random(1), 1), 3)[0].Count);
@@ -137,15 +138,61 @@ public sealed class ClipGraphTests : IDisposable
     }
 
     [Fact]
-    public void A_collection_that_has_grown_threefold_gets_more_cells()
+    public void Damage_that_only_reading_all_shows_is_found_by_a_thorough_look()
+    {
+        using var store = ClipStore.Open(Index, StoreAccess.Write);
+        Grow(store);
+        Builder(clipsOfAFile: 100_000).Build();
+        using (var file = File.Open(Assert.Single(Files()), FileMode.Open, FileAccess.ReadWrite))
+        {
+            file.Position = (1 << 16) + 1000;   // between the parts that are looked at whenever it is opened
+            var was = file.ReadByte();
+            file.Position--;
+            file.WriteByte((byte)~was);
+        }
+        Assert.False(Builder().IsDue(least: 1));
+        Assert.True(Builder().IsDue(least: 1, thorough: true));
+        Assert.Contains("is damaged", Assert.Single(store.Verify()), StringComparison.Ordinal);
+        Assert.Equal(All + 20_000, Builder().Build());
+        Assert.Empty(store.Verify());
+    }
+
+    [Fact]
+    public void A_collection_that_has_grown_gets_more_cells()
     {
         using var store = ClipStore.Open(Index, StoreAccess.Write);
         Builder().Build();
-        var random = new Random(4);
-        for (var i = 0; i < 130; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4"), RandomClips.Spans(100), RandomClips.Vectors(random, 100));
-        Assert.Equal(All + 13_000, Builder().Build());
-        Assert.Equal(19, Directory.GetFiles(Index + ".graph", "*.usearch").Length);
+        Grow(store);
+        var before = Centres();
+        Assert.Equal(All + 20_000, Builder().Build());   // more than fourfold: learnt anew
+        Assert.InRange(Centres(), 2 * before, 3 * before);
         Assert.Equal(0, Builder().Build());
+
+        long Centres() => new FileInfo(Assert.Single(Directory.GetFiles(Index + ".approximate", "*.centres"))).Length;
+    }
+
+    [Fact]
+    public void Small_files_become_one_and_nothing_is_in_them_twice()
+    {
+        using var store = ClipStore.Open(Index, StoreAccess.Write);
+        Builder(clipsOfAFile: 100_000).Build();
+        var random = new Random(4);
+        var most = 0;
+        for (var i = 0; i < 12; i++)
+        {
+            Add(store, $"/new/{i}.mp4", random, "new");
+            Assert.Equal(ClipsOfAVideo, Builder(clipsOfAFile: 10_000).Build());
+            most = Math.Max(most, Files().Length);
+        }
+        Assert.Equal(9, most);   // the large one, and eight small ones
+        // A video that is moved keeps its clips.
+        var video = store.FindVideo(collection, "/new/3.mp4")!;
+        store.UpdateVideo(collection, video.Id, video.Entry with { Path = "/moved.mp4" });
+        Assert.Equal(0, Builder().Build());
+        var query = RandomClips.Vectors(new Random(99), 1);
+        Assert.Equal(store.Search(collection, query, 100, exact: true)[0], store.Search(collection, query, 100, new ClipFilter())[0]);
+        Assert.Equal(100, store.Search(collection, query, 100)[0].Select(match => match.Clip.Id).Distinct().Count());
+        Assert.Empty(store.Verify());
     }
 
     [Fact]
@@ -155,25 +202,45 @@ public sealed class ClipGraphTests : IDisposable
         using var stop = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => Builder().Build(new Told(progress =>
         {
-            if (progress is { IsSorting: false, Done: > 0 }) stop.Cancel();
+            if (progress is { IsLearning: false, Done: > 0 }) stop.Cancel();
         }), stop.Token));
-        Assert.False(store.IsApproximate(collection));   // a part of a graph answers nobody
+        Assert.False(store.IsApproximate(collection));   // a part answers nobody
         Assert.InRange(Builder().Build(), 1, All - 1);
         Assert.True(store.IsApproximate(collection));
-        Assert.Single(Directory.GetFiles(Index + ".graph", "*.json"));
-        Assert.Empty(Directory.GetFiles(Index + ".graph", "*.codes"));
-        using var held = File.Open(Path.Combine(Index + ".graph", "collection-1.lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        Assert.Single(Directory.GetFiles(Index + ".approximate", "*.json"));
+        Assert.Empty(store.Verify());
+        using var held = File.Open(Path.Combine(Index + ".approximate", "collection-1.lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
         Assert.Contains("another process builds here", Assert.Throws<MvAdapterException>(() => Builder().Build()).Message, StringComparison.Ordinal);
     }
 
-    // Of several cells.
-    private ClipGraphBuilder Builder(long clipsOfACell = ClipsOfACell) => new(Index, collection, threads: 2, clipsOfACell);
+    [Fact]
+    public void Vectors_that_are_all_the_same_can_be_learnt_from()
+    {
+        using var store = ClipStore.Open(folder.File("same.db"), StoreAccess.Create);
+        var same = store.AddCollection(RandomClips.Model());
+        var one = RandomClips.Vectors(new Random(1), 1);
+        for (var i = 0; i < 40; i++) store.ReplaceVideo(same, RandomClips.Entry($"/{i}.mp4"), RandomClips.Spans(1), one);
+        Assert.Equal(40, store.ApproximateIndexBuilder(same)!.Build());
+        Assert.Equal(40, store.Search(same, one, 100)[0].Count);
+        Assert.True(store.Search(same, one, 100)[0].IsApproximate);
+    }
+
+    // Of several files.
+    private ApproximateIndexBuilder Builder(int clipsOfAFile = ClipsOfAFile) => new(Index, collection, threads: 2, clipsOfAFile);
+
+    private string[] Files() => [.. Directory.GetFiles(Index + ".approximate", "*.cells").Order()];
+
+    private void Grow(ClipStore store)
+    {
+        var random = new Random(4);
+        for (var i = 0; i < 200; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4"), RandomClips.Spans(100), RandomClips.Vectors(random, 100));
+    }
 
     private void Add(ClipStore store, string path, Random random, string tag) =>
         store.ReplaceVideo(collection, RandomClips.Entry(path) with { Tags = [tag] }, RandomClips.Spans(ClipsOfAVideo), RandomClips.Vectors(random, ClipsOfAVideo));
 
-    private sealed class Told(Action<GraphProgress> told) : IProgress<GraphProgress>
+    private sealed class Told(Action<ApproximateIndexProgress> told) : IProgress<ApproximateIndexProgress>
     {
-        public void Report(GraphProgress value) => told(value);
+        public void Report(ApproximateIndexProgress value) => told(value);
     }
 }

@@ -4,40 +4,31 @@ using MvAdapter.Files;
 
 namespace MvAdapter.Search;
 
-/// <summary>A file of a graph, and what tells whether it is as it was written; a damaged graph could lead anywhere.</summary>
+/// <summary>A file of an approximate index, and what tells whether it is as it was written.</summary>
 /// <param name="File">Its name.</param>
 /// <param name="Clips">Clips that are in it, those that have gone included.</param>
 /// <param name="Size">Its bytes.</param>
 /// <param name="Sample">A hash of parts of it, which is looked at whenever it is opened.</param>
 /// <param name="Hash">A hash of all of it.</param>
-internal sealed record ClipGraphFile(string File, long Clips, long Size, string Sample, string Hash)
+internal sealed record ApproximateIndexFile(string File, long Clips, long Size, string Sample, string Hash)
 {
-    /// <summary>The ending of a file with the graph of a cell.</summary>
-    public const string Graph = ".usearch";
-
-    /// <summary>The ending of a file with the vectors of a cell whose graph is yet to be built.</summary>
-    public const string Codes = ".codes";
-
     private const int Parts = 8;
     private const int PartBytes = 1 << 16;
-
-    /// <summary>Whether it holds a graph.</summary>
-    public bool IsBuilt => File.EndsWith(Graph, StringComparison.Ordinal);
 
     /// <summary>A new name.</summary>
     public static string Name(ClipCollection collection, string ending) => $"collection-{collection.Id}-{Guid.NewGuid():N}{ending}";
 
     /// <summary>Of a file that has been written; it is on the disk then.</summary>
-    public static ClipGraphFile Written(string folder, string name, long clips)
+    public static ApproximateIndexFile Written(string folder, string name, long clips)
     {
         var path = Path.Combine(folder, name);
         // What names it must not reach the disk before it.
         using (var written = new FileStream(path, FileMode.Open)) written.Flush(flushToDisk: true);
-        return new ClipGraphFile(name, clips, new FileInfo(path).Length, SampleOf(path), HashOf(path));
+        return new ApproximateIndexFile(name, clips, new FileInfo(path).Length, SampleOf(path), HashOf(path));
     }
 
     /// <summary>Whether it is the one that was written, as far as its size and parts of it tell.</summary>
-    public bool Fits(string folder) => File == Path.GetFileName(File) && Is(folder, path => new FileInfo(path) is { Exists: true } file && file.Length == Size && SampleOf(path) == Sample);
+    public bool Fits(string folder) => File is not null && File == Path.GetFileName(File) && Is(folder, path => new FileInfo(path) is { Exists: true } file && file.Length == Size && SampleOf(path) == Sample);
 
     /// <summary>Whether it is byte for byte what was written.</summary>
     public bool IsSound(string folder) => Fits(folder) && Is(folder, path => HashOf(path) == Hash);
@@ -73,35 +64,36 @@ internal sealed record ClipGraphFile(string File, long Clips, long Size, string 
     }
 }
 
-/// <summary>What is remembered of a collection's graphs, in a file beside them that names them: whoever writes new ones names them last.</summary>
-/// <param name="Model">The model of their vectors.</param>
+/// <summary>What is remembered of a collection's approximate index, in a file beside its files that names them: whoever writes new ones names them last.</summary>
+/// <param name="Model">The model of its vectors.</param>
 /// <param name="Width">Numbers of a vector.</param>
-/// <param name="Revision">The last change of the index that is in them; what came later is looked at one by one.</param>
-/// <param name="IsWhole">Whether every cell's graph is built; else whoever built them was stopped, and goes on.</param>
+/// <param name="Revision">The last change of the index that is in it; what came later is looked at one by one.</param>
 /// <param name="Centres">The centres of the cells (<see cref="ClipCells"/>).</param>
-/// <param name="Files">The cells' files, in their order.</param>
-internal sealed record ClipGraphNote(string Model, int Width, long Revision, bool IsWhole, byte[] Centres, IReadOnlyList<ClipGraphFile> Files)
+/// <param name="Files">The clips (<see cref="CellsFile"/>).</param>
+/// <param name="Unfinished">The last clip that was taken in, where whoever built it was stopped; null where it is whole.</param>
+internal sealed record ApproximateIndexNote(string Model, int Width, long Revision, ApproximateIndexFile Centres, IReadOnlyList<ApproximateIndexFile> Files, long? Unfinished = null)
 {
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    /// <summary>Clips that are in them, those that have gone included.</summary>
+    /// <summary>Clips that are in it, those that have gone included.</summary>
     public long Clips => Files.Sum(file => file.Clips);
 
-    /// <summary>The folder of an index's graphs.</summary>
-    public static string Folder(string index) => index + ".graph";
+    /// <summary>The folder beside an index.</summary>
+    public static string Folder(string index) => index + ".approximate";
 
-    /// <summary>The note of a collection's graphs, or of those that are being built.</summary>
+    /// <summary>A collection's note, or that of what is being built.</summary>
     public static string PathOf(string index, ClipCollection collection, bool whole = true) => Path.Combine(Folder(index), $"collection-{collection.Id}{(whole ? "" : ".part")}.json");
 
+    private IEnumerable<ApproximateIndexFile> Named => Files.Prepend(Centres);
+
     /// <summary>Reads a note; null where there is none, or none of this collection.</summary>
-    public static ClipGraphNote? Read(string index, ClipCollection collection, bool whole = true)
+    public static ApproximateIndexNote? Read(string index, ClipCollection collection, bool whole = true)
     {
         try
         {
             var path = PathOf(index, collection, whole);
-            var note = File.Exists(path) ? JsonSerializer.Deserialize<ClipGraphNote>(File.ReadAllBytes(path), Json) : null;
-            // An older program's note has no cells.
-            return note is { Files.Count: > 0, Centres: not null } && (note.Model, note.Width) == (collection.Model.Identity.ToString(), collection.Model.Width) && note.Cells()?.Count == note.Files.Count ? note : null;
+            var note = File.Exists(path) ? JsonSerializer.Deserialize<ApproximateIndexNote>(File.ReadAllBytes(path), Json) : null;
+            return note is { Files: not null, Centres: not null } && note.Unfinished is null == whole && (note.Model, note.Width) == (collection.Model.Identity.ToString(), collection.Model.Width) ? note : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -110,19 +102,29 @@ internal sealed record ClipGraphNote(string Model, int Width, long Revision, boo
     }
 
     /// <summary>Writes it.</summary>
-    public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, IsWhole), JsonSerializer.Serialize(this, Json));
+    public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, Unfinished is null), JsonSerializer.Serialize(this, Json));
 
-    /// <summary>The cells; null where the centres are none.</summary>
-    public ClipCells? Cells() => ClipCells.FromBytes(Centres, Width);
+    /// <summary>The cells; null where the file has none of this width.</summary>
+    public ClipCells? Cells(string index)
+    {
+        try
+        {
+            return ClipCells.FromBytes(File.ReadAllBytes(Path.Combine(Folder(index), Centres.File)), Width);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Whether the files are those that were written, as far as their sizes and parts of them tell.</summary>
-    public bool Fits(string index) => Files.All(file => file.Fits(Folder(index)));
+    public bool Fits(string index) => Named.All(file => file.Fits(Folder(index)));
 
     /// <summary>Whether the files are byte for byte what was written.</summary>
-    public bool IsSound(string index) => Files.All(file => file.IsSound(Folder(index)));
+    public bool IsSound(string index) => Named.All(file => file.IsSound(Folder(index)));
 
     /// <summary>When the note of a collection was written; null where there is none.</summary>
-    public static DateTime? Written(string index, ClipCollection collection) =>
+    public static DateTime? WhenWritten(string index, ClipCollection collection) =>
         new FileInfo(PathOf(index, collection)) is { Exists: true } note ? note.LastWriteTimeUtc : null;
 
     /// <summary>Deletes what there is of a collection that is removed.</summary>
@@ -136,7 +138,7 @@ internal sealed record ClipGraphNote(string Model, int Width, long Revision, boo
     /// <summary>Deletes the files that neither of a collection's notes names.</summary>
     public static void DeleteUnnamed(string index, ClipCollection collection)
     {
-        var named = new[] { Read(index, collection), Read(index, collection, whole: false) }.OfType<ClipGraphNote>().SelectMany(note => note.Files).Select(file => file.File).ToHashSet();
+        var named = new[] { Read(index, collection), Read(index, collection, whole: false) }.OfType<ApproximateIndexNote>().SelectMany(note => note.Named).Select(file => file.File).ToHashSet();
         foreach (var file in Directory.EnumerateFiles(Folder(index), $"collection-{collection.Id}-*"))
             if (!named.Contains(Path.GetFileName(file))) File.Delete(file);
     }

@@ -1,0 +1,98 @@
+namespace MvAdapter.Search;
+
+/// <summary>
+/// The clips of a collection by cells (<see cref="ClipCells"/>), mapped from files: a query looks at all clips of the cells nearest to it, in 8 bits a number
+/// (an inverted file, Sivic and Zisserman 2003). What it finds are candidates, which are scored again by the index's own vectors. The index is the truth;
+/// this may lag behind, and may be deleted at any time.
+/// </summary>
+internal sealed class ApproximateIndex : IDisposable
+{
+    private const int Probes = 64;   // cells of the usual size that are looked at; recall and times are in docs/performance.md
+    private readonly ClipCells cells;
+    private readonly QuantizedMatrix form;   // of a row
+    private readonly List<CellsFile> files = [];
+    private readonly long[] sizes;           // clips of a cell
+
+    private ApproximateIndex(ApproximateIndexNote note, DateTime? written, ClipCells cells) =>
+        (Note, Written, this.cells, form, sizes) = (note, written, cells, new QuantizedMatrix(note.Width), new long[cells.Count]);
+
+    /// <summary>When its note was written: another is there when that changes.</summary>
+    public DateTime? Written { get; }
+
+    /// <summary>What is remembered of it.</summary>
+    public ApproximateIndexNote Note { get; }
+
+    /// <summary>Opens a collection's; null where there is none that can be used.</summary>
+    public static ApproximateIndex? TryOpen(string index, ClipCollection collection)
+    {
+        var written = ApproximateIndexNote.WhenWritten(index, collection);
+        if (ApproximateIndexNote.Read(index, collection) is not { } note || !note.Fits(index) || note.Cells(index) is not { } cells) return null;
+        var opened = new ApproximateIndex(note, written, cells);
+        foreach (var file in note.Files)
+        {
+            if (CellsFile.TryOpen(Path.Combine(ApproximateIndexNote.Folder(index), file.File), opened.form.Stride, cells.Count) is not { } part)
+            {
+                opened.Dispose();
+                return null;
+            }
+            opened.files.Add(part);
+            for (var cell = 0; cell < cells.Count; cell++) opened.sizes[cell] += part.CountOf(cell);
+        }
+        return opened;
+    }
+
+    /// <summary>Clips that are near a query, the nearest first as far as 8 bits tell; some may have gone.</summary>
+    /// <param name="vector">The query.</param>
+    /// <param name="candidates">How many are wanted.</param>
+    /// <param name="passing">Those that may be among them; null for all.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public IEnumerable<long> Nearest(ReadOnlySpan<float> vector, int candidates, PassingClips? passing, CancellationToken cancellation)
+    {
+        var query = new QuantizedQuery(vector, form.Stride);
+        var order = cells.By(query);
+        // Among few the nearest are farther away.
+        var share = passing is null ? 1 : Math.Max(1, Math.Sqrt((double)Note.Clips / Math.Max(1, passing.Count)));
+        var wanted = share * Probes * Note.Clips / cells.Count;
+        var nearest = new NearestClips(candidates);
+        var looked = 0L;
+        for (var next = 0; next < order.Length && (looked < wanted || !nearest.IsFull); wanted *= 2)
+        {
+            var first = next;
+            while (next < order.Length && (looked < wanted || next == first)) looked += sizes[order[next++]];
+            nearest = Look(order.AsSpan(first, next - first).ToArray(), query, nearest, passing, cancellation);
+        }
+        return nearest.InOrder();
+    }
+
+    public void Dispose()
+    {
+        files.ForEach(file => file.Dispose());
+        cells.Dispose();
+    }
+
+    // On all processors, each taking the next cell.
+    private NearestClips Look(int[] some, QuantizedQuery query, NearestClips before, PassingClips? passing, CancellationToken cancellation)
+    {
+        var next = -1;
+        var found = new NearestClips[Math.Clamp(some.Length / 4, 1, Environment.ProcessorCount)];
+        Parallel.For(0, found.Length, worker =>
+        {
+            var mine = found[worker] = new NearestClips(before);
+            for (int turn; (turn = Interlocked.Increment(ref next)) < some.Length && !cancellation.IsCancellationRequested;)
+                foreach (var file in files) Look(file[some[turn]], query, mine, passing);
+        });
+        cancellation.ThrowIfCancellationRequested();
+        return new NearestClips(before, found);
+    }
+
+    private unsafe void Look(CellsFile.Cell cell, QuantizedQuery query, NearestClips nearest, PassingClips? passing)
+    {
+        Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
+        for (var first = 0; first < cell.Count; first += scores.Length)
+        {
+            var some = scores[..Math.Min(scores.Length, cell.Count - first)];
+            QuantizedMatrix.Score(cell.Codes + (long)first * form.Stride, cell.Scales.Slice(first, some.Length), form.Stride, query, some);
+            nearest.Add(cell.Clips.Slice(first, some.Length), some, passing);
+        }
+    }
+}
