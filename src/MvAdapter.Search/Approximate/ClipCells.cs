@@ -6,15 +6,18 @@ namespace MvAdapter.Search;
 /// <summary>
 /// Where the clips of a collection crowd: centres, learnt from some of its vectors by spherical k-means (Dhillon and Modha 2001), which begins at vectors
 /// far from one another (k-means++, Arthur and Vassilvitskii 2007, some hundred at a time as in Bahmani et al. 2012). Each clip belongs to the cell of its
-/// nearest centre.
+/// nearest centre, or of one hardly farther away: where there are many centres, these have cells themselves, and the nearest few of them are looked at.
 /// </summary>
 internal sealed class ClipCells : IDisposable
 {
     private const int Rounds = 4;
     private const int SeedBatches = 16;
     private const int VectorsAtOnce = 256;   // that a strip of centres meets while it is in the processor's cache
+    private const int FewCells = 256;        // of which all are looked at
+    private const int NearGroups = 8;        // else, the centres of so many groups of them
     private readonly float[][] centres;
     private readonly QuantizedMatrix quantized;
+    private CellGroups? groups;
 
     private ClipCells(float[][] centres)
     {
@@ -79,7 +82,11 @@ internal sealed class ClipCells : IDisposable
         return order;
     }
 
-    public void Dispose() => quantized.Dispose();
+    public void Dispose()
+    {
+        quantized.Dispose();
+        groups?.Dispose();
+    }
 
     // Of the vectors far from all centres so far, more; so that no crowd goes without one.
     private static float[][] Seeds(IReadOnlyList<QuantizedQuery> sample, int width, int count, int threads, Action<double> progress, CancellationToken cancellation)
@@ -136,22 +143,74 @@ internal sealed class ClipCells : IDisposable
     private (int Cell, float Score)[] Nearest(IReadOnlyList<QuantizedQuery> vectors, int threads, CancellationToken cancellation)
     {
         var nearest = new (int Cell, float Score)[vectors.Count];
-        var parts = (vectors.Count + VectorsAtOnce - 1) / VectorsAtOnce;
-        Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, part =>
+        if (Count > FewCells) groups ??= new CellGroups(centres, threads, cancellation);
+        Parallel.For(0, (vectors.Count + VectorsAtOnce - 1) / VectorsAtOnce, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, part =>
         {
-            Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
             var (first, end) = (part * VectorsAtOnce, Math.Min(vectors.Count, (part + 1) * VectorsAtOnce));
-            for (var strip = 0; strip < quantized.Strips; strip++)
-            {
-                var some = scores[..quantized.RowsOf(strip)];
-                for (var i = first; i < end; i++)
-                {
-                    quantized.Score(strip, vectors[i], some);
-                    var best = TensorPrimitives.IndexOfMax<float>(some);
-                    if (strip == 0 || some[best] > nearest[i].Score) nearest[i] = (strip * QuantizedMatrix.RowsPerStrip + best, some[best]);
-                }
-            }
+            if (groups is null) NearestOfAll(vectors, nearest, first, end);
+            else for (var i = first; i < end; i++) nearest[i] = groups.Nearest(vectors[i]);
         });
         return nearest;
+    }
+
+    private void NearestOfAll(IReadOnlyList<QuantizedQuery> vectors, (int Cell, float Score)[] nearest, int first, int end)
+    {
+        Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
+        for (var strip = 0; strip < quantized.Strips; strip++)
+        {
+            var some = scores[..quantized.RowsOf(strip)];
+            for (var i = first; i < end; i++)
+            {
+                quantized.Score(strip, vectors[i], some);
+                var best = TensorPrimitives.IndexOfMax<float>(some);
+                if (strip == 0 || some[best] > nearest[i].Score) nearest[i] = (strip * QuantizedMatrix.RowsPerStrip + best, some[best]);
+            }
+        }
+    }
+
+    /// <summary>Centres by the cells of their own.</summary>
+    private sealed class CellGroups : IDisposable
+    {
+        private readonly ClipCells groups;
+        private readonly (List<int> Cells, QuantizedMatrix Centres)[] members;
+
+        public CellGroups(float[][] centres, int threads, CancellationToken cancellation)
+        {
+            var width = centres[0].Length;
+            var vectors = Array.ConvertAll(centres, centre => new QuantizedQuery(centre, QuantizedMatrix.StrideOf(width)));
+            groups = Learn(vectors, width, (int)Math.Sqrt(centres.Length), threads, null, cancellation);
+            members = [.. Enumerable.Range(0, groups.Count).Select(_ => (new List<int>(), new QuantizedMatrix(width)))];
+            foreach (var (cell, group) in groups.Of(vectors, threads, cancellation).Index())
+            {
+                members[group].Cells.Add(cell);
+                members[group].Centres.Set(members[group].Centres.Count, centres[cell]);
+            }
+        }
+
+        public (int Cell, float Score) Nearest(QuantizedQuery vector)
+        {
+            var (best, looked) = ((Cell: 0, Score: float.NegativeInfinity), 0);
+            Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
+            foreach (var group in groups.By(vector))
+            {
+                var (cells, centres) = members[group];
+                if (cells.Count == 0) continue;
+                for (var strip = 0; strip < centres.Strips; strip++)
+                {
+                    var some = scores[..centres.RowsOf(strip)];
+                    centres.Score(strip, vector, some);
+                    var near = TensorPrimitives.IndexOfMax<float>(some);
+                    if (some[near] > best.Score) best = (cells[strip * QuantizedMatrix.RowsPerStrip + near], some[near]);
+                }
+                if (++looked == NearGroups) break;
+            }
+            return best;
+        }
+
+        public void Dispose()
+        {
+            groups.Dispose();
+            foreach (var (_, centres) in members) centres.Dispose();
+        }
     }
 }

@@ -45,7 +45,7 @@ public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDispos
     [Fact]
     public void Killed_workers_and_a_killed_server_lose_nothing()
     {
-        const int kills = 20;
+        var kills = Kills.Of(20);
         MakeVideos();
         Queue();
         var random = new Random(5);
@@ -62,6 +62,7 @@ public sealed class PostgresWorkerTests : IClassFixture<PostgresServer>, IDispos
                 workers.Remove(victim);
             }
             while (workers.Count < 2) workers.Add(Work("--lease", "2", "--attempts", "100"));
+            using (var store = ClipStore.Open(address)) Assert.Empty(store.Verify());
             // Work that is done could not be lost any more.
             if ((long)Ask("SELECT count(*) FROM mvadapter.jobs WHERE due IS NOT NULL")! == 0) Forget();
         }
