@@ -7,7 +7,8 @@ namespace MvAdapter.Search;
 /// </summary>
 internal sealed class ApproximateIndex : IDisposable
 {
-    private const int Probes = 64;   // cells of the usual size that are looked at; recall and times are in docs/performance.md
+    private const int Probes = 64;           // cells of the usual size that are looked at; recall and times are in docs/performance.md
+    private const int LeastLooked = 20_000;  // clips at least: in less than a millisecond
     private readonly ClipCells cells;
     private readonly QuantizedMatrix form;   // of a row
     private readonly List<CellsFile> files = [];
@@ -46,22 +47,26 @@ internal sealed class ApproximateIndex : IDisposable
     /// <param name="candidates">How many are wanted.</param>
     /// <param name="passing">Those that may be among them; null for all.</param>
     /// <param name="cancellation">Ends it.</param>
-    public IEnumerable<long> Nearest(ReadOnlySpan<float> vector, int candidates, PassingClips? passing, CancellationToken cancellation)
+    /// <param name="least">How many clips are looked at, at least.</param>
+    /// <returns>Their numbers, and how many clips were looked at to find them.</returns>
+    public (IEnumerable<long> Clips, long Looked) Nearest(ReadOnlySpan<float> vector, int candidates, PassingClips? passing, CancellationToken cancellation, long least = LeastLooked)
     {
         var query = new QuantizedQuery(vector, form.Stride);
-        var order = cells.By(query);
         // Among few the nearest are farther away.
         var share = passing is null ? 1 : Math.Max(1, Math.Sqrt((double)Note.Clips / Math.Max(1, passing.Count)));
-        var wanted = share * Probes * Note.Clips / cells.Count;
+        var wanted = share * Math.Max(least, (double)Probes * Note.Clips / cells.Count);
         var nearest = new NearestClips(candidates);
+        var order = cells.By(query, 2 * Probes);
         var looked = 0L;
-        for (var next = 0; next < order.Length && (looked < wanted || !nearest.IsFull); wanted *= 2)
+        for (var next = 0; next < cells.Count && (looked < wanted || !nearest.IsFull);)
         {
+            if (next == order.Length) order = cells.By(query, cells.Count);
             var first = next;
             while (next < order.Length && (looked < wanted || next == first)) looked += sizes[order[next++]];
             nearest = Look(order.AsSpan(first, next - first).ToArray(), query, nearest, passing, cancellation);
+            if (looked >= wanted && !nearest.IsFull) wanted *= 2;
         }
-        return nearest.InOrder();
+        return (nearest.InOrder(), looked);
     }
 
     public void Dispose()

@@ -13,6 +13,7 @@ internal sealed class ClipCells : IDisposable
     private const int Rounds = 4;
     private const int SeedBatches = 16;
     private const int VectorsAtOnce = 256;   // that a strip of centres meets while it is in the processor's cache
+    private const int ManyStrips = 16;       // which are scored on all processors
     private const int FewCells = 256;        // of which all are looked at
     private const int NearGroups = 8;        // else, the centres of so many groups of them
     private readonly float[][] centres;
@@ -70,15 +71,21 @@ internal sealed class ClipCells : IDisposable
     public int[] Of(IReadOnlyList<QuantizedQuery> vectors, int threads, CancellationToken cancellation) =>
         [.. Nearest(vectors, threads, cancellation).Select(near => near.Cell)];
 
-    /// <summary>All cells, the nearest to a query first.</summary>
-    public int[] By(QuantizedQuery query)
+    /// <summary>So many cells, or all, the nearest to a query first.</summary>
+    public int[] By(QuantizedQuery query, int most)
     {
-        var far = new float[centres.Length];
-        for (var strip = 0; strip < quantized.Strips; strip++)
-            quantized.Score(strip, query, far.AsSpan(strip * QuantizedMatrix.RowsPerStrip, quantized.RowsOf(strip)));
-        TensorPrimitives.Negate(far, far);
-        int[] order = [.. Enumerable.Range(0, far.Length)];
-        Array.Sort(far, order);
+        var scores = new float[centres.Length];
+        void Score(int strip) => quantized.Score(strip, query, scores.AsSpan(strip * QuantizedMatrix.RowsPerStrip, quantized.RowsOf(strip)));
+        if (quantized.Strips > ManyStrips) Parallel.For(0, quantized.Strips, Score);
+        else for (var strip = 0; strip < quantized.Strips; strip++) Score(strip);
+        var best = new PriorityQueue<int, float>(Math.Min(most, centres.Length));   // the worst of them first
+        for (var cell = 0; cell < scores.Length; cell++)
+        {
+            if (best.Count < most) best.Enqueue(cell, scores[cell]);
+            else if (scores[cell] > scores[best.Peek()]) best.EnqueueDequeue(cell, scores[cell]);
+        }
+        var order = new int[best.Count];
+        for (var i = order.Length - 1; i >= 0; i--) order[i] = best.Dequeue();
         return order;
     }
 
@@ -189,12 +196,11 @@ internal sealed class ClipCells : IDisposable
 
         public (int Cell, float Score) Nearest(QuantizedQuery vector)
         {
-            var (best, looked) = ((Cell: 0, Score: float.NegativeInfinity), 0);
+            var best = (Cell: 0, Score: float.NegativeInfinity);
             Span<float> scores = stackalloc float[QuantizedMatrix.RowsPerStrip];
-            foreach (var group in groups.By(vector))
+            foreach (var group in groups.By(vector, NearGroups))
             {
                 var (cells, centres) = members[group];
-                if (cells.Count == 0) continue;
                 for (var strip = 0; strip < centres.Strips; strip++)
                 {
                     var some = scores[..centres.RowsOf(strip)];
@@ -202,7 +208,6 @@ internal sealed class ClipCells : IDisposable
                     var near = TensorPrimitives.IndexOfMax<float>(some);
                     if (some[near] > best.Score) best = (cells[strip * QuantizedMatrix.RowsPerStrip + near], some[near]);
                 }
-                if (++looked == NearGroups) break;
             }
             return best;
         }

@@ -41,7 +41,7 @@ internal sealed class ApproximateSearch(ClipCollection collection, SqliteDatabas
         return [.. Enumerable.Range(0, queries.Count).Select(i =>
         {
             cancellation.ThrowIfCancellationRequested();
-            var near = approximate.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Many, cancellation);
+            var near = approximate.Nearest(queries[i].Span, count + Math.Max(SpareLeast, count / 2), passing?.Many, cancellation).Clips;
             return new ClipAnswer(Best(near.Select(clip => Score(queries[i], clip)).OfType<ClipMatch>().Concat(fresh[i]).DistinctBy(match => match.Clip.Id), count)) { IsApproximate = true };
         })];
     }

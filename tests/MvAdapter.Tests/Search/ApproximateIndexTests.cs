@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MvAdapter.Search;
 using MvAdapter.Tests.Support;
 
@@ -45,6 +46,59 @@ public sealed class ApproximateIndexTests : IDisposable
         // Scores are those of the vectors themselves, and in order.
         Assert.All(near, best => Assert.Equal(best.OrderByDescending(match => match.Score).ThenBy(match => match.Clip.Id), best));
         Assert.Equal(near.Select(best => best[0]), store.SearchVideos(collection, queries, 3, filter).Select(best => best[0]));
+    }
+
+    [Fact]
+    public void It_looks_at_some_cells_alone_and_at_more_where_few_clips_pass()
+    {
+        using var store = ClipStore.Open(Index, StoreAccess.Write);
+        Grow(store);
+        var total = Builder(clipsOfAFile: 10_000).Build();
+        using var approximate = ApproximateIndex.TryOpen(Index, collection)!;
+        var cells = 4 * Math.Sqrt(total);
+        var query = RandomClips.Vectors(new Random(99), 1)[0];
+        var (near, looked) = approximate.Nearest(query.Span, 10, null, default, least: 0);
+        Assert.Equal(10, near.Distinct().Count());
+        Assert.InRange(looked, 64 * total / cells - 1, 128 * total / cells);   // of 26,000 some 2,600; the last cell may be a large one
+        // A quarter passes: twice as many are looked at. Five pass: until they are found.
+        var bits = new ulong[(total >> 6) + 2];
+        for (var clip = 0L; clip < total; clip += 4) bits[clip >> 6] |= 1UL << (int)(clip & 63);
+        Assert.InRange(approximate.Nearest(query.Span, 10, new PassingClips(bits, total / 4), default, least: 0).Looked, 1.5 * looked, 3 * looked);
+        Array.Clear(bits);
+        bits[7] = 0b11111;
+        var (few, all) = approximate.Nearest(query.Span, 10, new PassingClips(bits, 5), default, least: 0);
+        Assert.Equal([448L, 449, 450, 451, 452], few.Order());
+        Assert.Equal(total, all);
+    }
+
+    [Fact]
+    public void A_crowd_is_found_whole_though_few_clips_are_looked_at()
+    {
+        const int crowds = 100, clipsOfACrowd = 300;
+        using var store = ClipStore.Open(folder.File("crowds.db"), StoreAccess.Create);
+        var crowded = store.AddCollection(RandomClips.Model());
+        var random = new Random(11);
+        var centres = RandomClips.Vectors(random, crowds);
+        for (var i = 0; i < crowds; i++) store.ReplaceVideo(crowded, RandomClips.Entry($"/{i}.mp4"), RandomClips.Spans(clipsOfACrowd), Near(i, clipsOfACrowd));
+        store.ApproximateIndexBuilder(crowded)!.Build();
+        using var approximate = ApproximateIndex.TryOpen(folder.File("crowds.db"), crowded)!;
+        for (var i = 0; i < crowds; i++)
+        {
+            // Nearer to their centre than any other crowd; in 64 cells of 43 there is place for nine such.
+            var query = Near(i, 1);
+            var (near, looked) = approximate.Nearest(query[0].Span, 3 * Count, null, default, least: 0);
+            Assert.InRange(looked, 1, crowds * clipsOfACrowd / 5);
+            Assert.Subset(near.ToHashSet(), store.Search(crowded, query, Count, exact: true)[0].Select(match => match.Clip.Id).ToHashSet());
+        }
+
+        ClipVectors Near(int crowd, int count)
+        {
+            var around = RandomClips.Vectors(random, count).Values.ToArray();
+            for (var i = 0; i < around.Length; i++) around[i] = 0.3f * around[i] + centres[crowd].Span[i % RandomClips.Width];
+            foreach (var row in around.Chunk(RandomClips.Width).Index())
+                for (var k = 0; k < RandomClips.Width; k++) around[row.Index * RandomClips.Width + k] /= TensorPrimitives.Norm<float>(row.Item);
+            return new ClipVectors(RandomClips.Identity, RandomClips.Width, around);
+        }
     }
 
     [Fact]
