@@ -60,7 +60,7 @@ internal sealed class ApproximateIndex : IDisposable
         var looked = 0L;
         for (var next = 0; next < cells.Count && (looked < wanted || !nearest.IsFull);)
         {
-            if (next == order.Length) order = cells.By(query, cells.Count);
+            if (next == order.Length) order = [.. order, .. cells.By(query, cells.Count).Except(order)];   // of equally near ones others may be first
             var first = next;
             while (next < order.Length && (looked < wanted || next == first)) looked += sizes[order[next++]];
             nearest = Look(order.AsSpan(first, next - first).ToArray(), query, nearest, passing, cancellation);

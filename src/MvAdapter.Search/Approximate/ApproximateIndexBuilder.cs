@@ -64,6 +64,7 @@ public sealed class ApproximateIndexBuilder
         // What changes from now on is looked at beside it, whether it gets into it or not.
         var revision = database.Number("SELECT max(revision) FROM changes") ?? 0;
         ApproximateIndexNote.DeleteUnnamed(index, collection);
+        ApproximateIndexNote.DeleteGraphs(index, collection);
         if (ApproximateIndexNote.Read(index, collection, whole: false) is not { } part || !part.IsSound(index))
         {
             if (ApproximateIndexNote.Read(index, collection) is { } whole && whole.IsSound(index) && !IsOutgrown(whole, total)) return Update(whole, clips, revision, cancellation);

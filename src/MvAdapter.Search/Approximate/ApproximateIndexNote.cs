@@ -128,10 +128,20 @@ internal sealed record ApproximateIndexNote(string Model, int Width, long Revisi
         new FileInfo(PathOf(index, collection)) is { Exists: true } note ? note.LastWriteTimeUtc : null;
 
     /// <summary>Deletes what there is of a collection that is removed.</summary>
-    public static void Delete(string index, ClipCollection collection)
+    public static void Delete(string index, ClipCollection collection) => DeleteIn(Folder(index), collection);
+
+    /// <summary>Deletes the graphs that earlier versions made for a collection, which nothing reads any more.</summary>
+    public static void DeleteGraphs(string index, ClipCollection collection)
     {
-        if (!Directory.Exists(Folder(index))) return;
-        foreach (var file in Directory.EnumerateFiles(Folder(index), $"collection-{collection.Id}*").Where(file => !char.IsAsciiDigit(Path.GetFileName(file)[$"collection-{collection.Id}".Length])))
+        var folder = index + ".graph";
+        DeleteIn(folder, collection);
+        if (Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+    }
+
+    private static void DeleteIn(string folder, ClipCollection collection)
+    {
+        if (!Directory.Exists(folder)) return;
+        foreach (var file in Directory.EnumerateFiles(folder, $"collection-{collection.Id}*").Where(file => !char.IsAsciiDigit(Path.GetFileName(file)[$"collection-{collection.Id}".Length])))
             File.Delete(file);
     }
 

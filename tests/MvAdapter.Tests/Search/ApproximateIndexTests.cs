@@ -250,6 +250,18 @@ public sealed class ApproximateIndexTests : IDisposable
     }
 
     [Fact]
+    public void What_earlier_versions_built_is_deleted_and_nothing_else()
+    {
+        Directory.CreateDirectory(Index + ".graph");
+        foreach (var name in new[] { "collection-1.json", "collection-1-ab.usearch", "collection-12.json" }) File.WriteAllText(Path.Combine(Index + ".graph", name), "");
+        Builder().Build();
+        Assert.Equal("collection-12.json", Path.GetFileName(Assert.Single(Directory.GetFiles(Index + ".graph"))));
+        File.Delete(Path.Combine(Index + ".graph", "collection-12.json"));
+        Builder().Build();
+        Assert.False(Directory.Exists(Index + ".graph"));
+    }
+
+    [Fact]
     public void A_build_that_was_stopped_goes_on()
     {
         using var store = ClipStore.Open(Index);
