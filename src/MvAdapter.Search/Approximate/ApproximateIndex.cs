@@ -10,12 +10,12 @@ internal sealed class ApproximateIndex : IDisposable
     private const int Probes = 64;           // cells of the usual size that are looked at; recall and times are in docs/performance.md
     private const int LeastLooked = 20_000;  // clips at least: in less than a millisecond
     private readonly ClipCells cells;
-    private readonly QuantizedMatrix form;   // of a row
+    private readonly int stride;             // bytes of a row
     private readonly List<CellsFile> files = [];
     private readonly long[] sizes;           // clips of a cell
 
     private ApproximateIndex(ApproximateIndexNote note, DateTime? written, ClipCells cells) =>
-        (Note, Written, this.cells, form, sizes) = (note, written, cells, new QuantizedMatrix(note.Width), new long[cells.Count]);
+        (Note, Written, this.cells, stride, sizes) = (note, written, cells, QuantizedMatrix.StrideOf(note.Width), new long[cells.Count]);
 
     /// <summary>When its note was written: another is there when that changes.</summary>
     public DateTime? Written { get; }
@@ -31,7 +31,7 @@ internal sealed class ApproximateIndex : IDisposable
         var opened = new ApproximateIndex(note, written, cells);
         foreach (var file in note.Files)
         {
-            if (CellsFile.TryOpen(Path.Combine(ApproximateIndexNote.Folder(index), file.File), opened.form.Stride, cells.Count) is not { } part)
+            if (CellsFile.TryOpen(Path.Combine(ApproximateIndexNote.Folder(index), file.File), opened.stride, cells.Count) is not { } part)
             {
                 opened.Dispose();
                 return null;
@@ -51,7 +51,7 @@ internal sealed class ApproximateIndex : IDisposable
     /// <returns>Their numbers, and how many clips were looked at to find them.</returns>
     public (IEnumerable<long> Clips, long Looked) Nearest(ReadOnlySpan<float> vector, int candidates, PassingClips? passing, CancellationToken cancellation, long least = LeastLooked)
     {
-        var query = new QuantizedQuery(vector, form.Stride);
+        var query = new QuantizedQuery(vector, stride);
         // Among few the nearest are farther away.
         var share = passing is null ? 1 : Math.Max(1, Math.Sqrt((double)Note.Clips / Math.Max(1, passing.Count)));
         var wanted = share * Math.Max(least, (double)Probes * Note.Clips / cells.Count);
@@ -63,7 +63,7 @@ internal sealed class ApproximateIndex : IDisposable
             if (next == order.Length) order = [.. order, .. cells.By(query, cells.Count).Except(order)];   // of equally near ones others may be first
             var first = next;
             while (next < order.Length && (looked < wanted || next == first)) looked += sizes[order[next++]];
-            nearest = Look(order.AsSpan(first, next - first).ToArray(), query, nearest, passing, cancellation);
+            Look(order[first..next], query, nearest, passing, cancellation);
             if (looked >= wanted && !nearest.IsFull) wanted *= 2;
         }
         return (nearest.InOrder(), looked);
@@ -75,19 +75,18 @@ internal sealed class ApproximateIndex : IDisposable
         cells.Dispose();
     }
 
-    // On all processors, each taking the next cell.
-    private NearestClips Look(int[] some, QuantizedQuery query, NearestClips before, PassingClips? passing, CancellationToken cancellation)
+    // On all processors.
+    private void Look(int[] some, QuantizedQuery query, NearestClips nearest, PassingClips? passing, CancellationToken cancellation)
     {
-        var next = -1;
-        var found = new NearestClips[Math.Clamp(some.Length / 4, 1, Environment.ProcessorCount)];
-        Parallel.For(0, found.Length, worker =>
+        var begin = new NearestClips(nearest);   // while others add to the nearest, nobody may look at them
+        Parallel.ForEach(some, new ParallelOptions { CancellationToken = cancellation }, () => new NearestClips(begin), (cell, _, mine) =>
         {
-            var mine = found[worker] = new NearestClips(before);
-            for (int turn; (turn = Interlocked.Increment(ref next)) < some.Length && !cancellation.IsCancellationRequested;)
-                foreach (var file in files) Look(file[some[turn]], query, mine, passing);
+            foreach (var file in files) Look(file[cell], query, mine, passing);
+            return mine;
+        }, mine =>
+        {
+            lock (nearest) nearest.Add(mine);
         });
-        cancellation.ThrowIfCancellationRequested();
-        return new NearestClips(before, found);
     }
 
     private unsafe void Look(CellsFile.Cell cell, QuantizedQuery query, NearestClips nearest, PassingClips? passing)
@@ -96,7 +95,7 @@ internal sealed class ApproximateIndex : IDisposable
         for (var first = 0; first < cell.Count; first += scores.Length)
         {
             var some = scores[..Math.Min(scores.Length, cell.Count - first)];
-            QuantizedMatrix.Score(cell.Codes + (long)first * form.Stride, cell.Scales.Slice(first, some.Length), form.Stride, query, some);
+            QuantizedMatrix.Score(cell.Codes + (long)first * stride, cell.Scales.Slice(first, some.Length), stride, query, some);
             nearest.Add(cell.Clips.Slice(first, some.Length), some, passing);
         }
     }

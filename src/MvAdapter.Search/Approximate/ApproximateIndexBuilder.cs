@@ -67,8 +67,8 @@ public sealed class ApproximateIndexBuilder
         ApproximateIndexNote.DeleteGraphs(index, collection);
         if (ApproximateIndexNote.Read(index, collection, whole: false) is not { } part || !part.IsSound(index))
         {
-            if (ApproximateIndexNote.Read(index, collection) is { } whole && whole.IsSound(index) && !IsOutgrown(whole, total)) return Update(whole, clips, revision, cancellation);
-            part = Learn(clips, revision, total, progress, cancellation);
+            part = ApproximateIndexNote.Read(index, collection) is { } whole && whole.IsSound(index) && !IsOutgrown(whole, total)
+                ? whole with { Revision = revision, IsWhole = false } : Learn(clips, revision, total, progress, cancellation);
         }
         return Fill(part, clips, total, progress, cancellation);
     }
@@ -84,72 +84,47 @@ public sealed class ApproximateIndexBuilder
         var (count, width) = (CellsFor(total), collection.Model.Width);
         var sample = clips.Some(count * SampleOfACell, cancellation).Select(vector => new QuantizedQuery(vector, QuantizedMatrix.StrideOf(width))).ToList();
         using var cells = ClipCells.Learn(sample, width, count, threads, done => progress?.Report(new ApproximateIndexProgress((long)(done * total), total, IsLearning: true)), cancellation);
-        var note = new ApproximateIndexNote(collection.Model.Identity.ToString(), width, revision, Write(".centres", 0, path => File.WriteAllBytes(path, cells.ToBytes())), [], Unfinished: 0);
+        var note = new ApproximateIndexNote(collection.Model.Identity.ToString(), width, revision, Write(".centres", 0, path => File.WriteAllBytes(path, cells.ToBytes())), []);
         note.Write(index, collection);
         return note;
     }
 
-    // All clips by their numbers, the note saying after each file how many are in.
+    // All clips that are not in yet, which have greater numbers than those that are; the note says after each file how many are in.
     private long Fill(ApproximateIndexNote part, ClipPages clips, long total, IProgress<ApproximateIndexProgress>? progress, CancellationToken cancellation)
     {
         using var cells = part.Cells(index) ?? throw new InvalidFileException(part.Centres.File, "holds no centres");
         using var fresh = new Pending(this, cells);
         var (before, added) = (part.Clips, 0L);
-        foreach (var page in clips.After(part.Unfinished ?? 0))
+        foreach (var page in clips.After(part.Last))
         {
             fresh.Add(page, cancellation);
             added += page.Count;
+            part = part with { Last = page[^1].Clip };
             progress?.Report(new ApproximateIndexProgress(Math.Min(before + added, total), total, IsLearning: false));
             if (fresh.Count < clipsOfAFile) continue;
-            part = part with { Files = [.. part.Files, fresh.Save()], Unfinished = page[^1].Clip };
+            part = part with { Files = [.. part.Files, fresh.Save()] };
             part.Write(index, collection);
         }
-        Finish(part with { Files = fresh.Count > 0 ? [.. part.Files, fresh.Save()] : part.Files, Unfinished = null });
+        Finish(part with { Files = Close(part.Files, fresh, cells.Count, cancellation), IsWhole = true });
         return added;
     }
 
-    // New clips into a file of their own; where there are many small ones, into one with them.
-    private long Update(ApproximateIndexNote whole, ClipPages clips, long revision, CancellationToken cancellation)
+    // The last clips into a file of their own; where there are many small ones, into one with them.
+    private List<ApproximateIndexFile> Close(IReadOnlyList<ApproximateIndexFile> before, Pending fresh, int cells, CancellationToken cancellation)
     {
-        using var cells = whole.Cells(index) ?? throw new InvalidFileException(whole.Centres.File, "holds no centres");
-        using var fresh = new Pending(this, cells);
-        var files = new List<ApproximateIndexFile>(whole.Files);
-        var there = Contained(whole, cells.Count, clips.ChangedIds(whole.Revision));
-        var added = 0L;
-        foreach (var page in clips.Changed(whole.Revision))
-        {
-            var missing = page.FindAll(clip => !there.Contains(clip.Clip));
-            fresh.Add(missing, cancellation);
-            added += missing.Count;
-            if (fresh.Count >= clipsOfAFile) files.Add(fresh.Save());
-        }
-        if (files.Where(file => file.Clips < clipsOfAFile / 2).ToList() is { Count: >= MostSmallFiles } small)
+        var files = before.ToList();
+        if (before.Where(file => file.Clips < clipsOfAFile / 2).ToList() is { Count: >= MostSmallFiles } small)
         {
             foreach (var file in small)
             {
-                using var old = Open(file, cells.Count);
+                using var old = Open(file, cells);
                 fresh.Add(old, cancellation);
                 files.Remove(file);
                 if (fresh.Count >= clipsOfAFile) files.Add(fresh.Save());
             }
         }
         if (fresh.Count > 0) files.Add(fresh.Save());
-        Finish(whole with { Revision = revision, Files = files });
-        return added;
-    }
-
-    // Those of some clips that are in the files; a video may change without its clips.
-    private HashSet<long> Contained(ApproximateIndexNote note, int cells, HashSet<long> some)
-    {
-        var contained = new HashSet<long>();
-        foreach (var file in note.Files.TakeWhile(_ => some.Count > 0))
-        {
-            using var part = Open(file, cells);
-            for (var cell = 0; cell < cells; cell++)
-                foreach (var clip in part[cell].Clips)
-                    if (some.Contains(clip)) contained.Add(clip);
-        }
-        return contained;
+        return files;
     }
 
     private CellsFile Open(ApproximateIndexFile file, int cells) =>

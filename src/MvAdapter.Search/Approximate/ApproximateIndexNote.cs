@@ -70,8 +70,9 @@ internal sealed record ApproximateIndexFile(string File, long Clips, long Size, 
 /// <param name="Revision">The last change of the index that is in it; what came later is looked at one by one.</param>
 /// <param name="Centres">The centres of the cells (<see cref="ClipCells"/>).</param>
 /// <param name="Files">The clips (<see cref="CellsFile"/>).</param>
-/// <param name="Unfinished">The last clip that was taken in, where whoever built it was stopped; null where it is whole.</param>
-internal sealed record ApproximateIndexNote(string Model, int Width, long Revision, ApproximateIndexFile Centres, IReadOnlyList<ApproximateIndexFile> Files, long? Unfinished = null)
+/// <param name="Last">The last clip that was taken in: all that came before it are in, since numbers grow and are never used twice.</param>
+/// <param name="IsWhole">Whether it is whole; else whoever built it was stopped, and goes on.</param>
+internal sealed record ApproximateIndexNote(string Model, int Width, long Revision, ApproximateIndexFile Centres, IReadOnlyList<ApproximateIndexFile> Files, long Last = 0, bool IsWhole = false)
 {
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
@@ -93,7 +94,7 @@ internal sealed record ApproximateIndexNote(string Model, int Width, long Revisi
         {
             var path = PathOf(index, collection, whole);
             var note = File.Exists(path) ? JsonSerializer.Deserialize<ApproximateIndexNote>(File.ReadAllBytes(path), Json) : null;
-            return note is { Files: not null, Centres: not null } && note.Unfinished is null == whole && (note.Model, note.Width) == (collection.Model.Identity.ToString(), collection.Model.Width) ? note : null;
+            return note is { Files: not null, Centres: not null } && note.IsWhole == whole && (note.Model, note.Width) == (collection.Model.Identity.ToString(), collection.Model.Width) ? note : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -102,7 +103,7 @@ internal sealed record ApproximateIndexNote(string Model, int Width, long Revisi
     }
 
     /// <summary>Writes it.</summary>
-    public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, Unfinished is null), JsonSerializer.Serialize(this, Json));
+    public void Write(string index, ClipCollection collection) => AtomicFile.WriteText(PathOf(index, collection, IsWhole), JsonSerializer.Serialize(this, Json));
 
     /// <summary>The cells; null where the file has none of this width.</summary>
     public ClipCells? Cells(string index)

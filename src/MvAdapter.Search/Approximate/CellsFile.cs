@@ -25,15 +25,24 @@ internal sealed unsafe class CellsFile : IDisposable
         file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         view = file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        places = new long[cells + 1];
+        places = new long[cells];
     }
 
-    /// <summary>Opens a file of so many cells; null where it is none.</summary>
+    /// <summary>Opens a file of so many cells; null where it is none, or has gone: whoever builds replaces files.</summary>
     public static CellsFile? TryOpen(string path, int stride, int cells)
     {
-        var length = new FileInfo(path).Length;
-        if (length < HeaderBytes(cells)) return null;
-        var opened = new CellsFile(path, cells);
+        long length;
+        CellsFile opened;
+        try
+        {
+            length = new FileInfo(path).Length;
+            if (length < HeaderBytes(cells)) return null;
+            opened = new CellsFile(path, cells);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
         var header = (long*)opened.start;
         var place = HeaderBytes(cells);
         var fits = header[0] == Mark && header[1] == stride && header[2] == cells;
@@ -42,7 +51,6 @@ internal sealed unsafe class CellsFile : IDisposable
             opened.places[cell] = place;
             fits = header[3 + cell] is >= 0 and <= int.MaxValue && (place += CellBytes(header[3 + cell], stride)) <= length;
         }
-        opened.places[cells] = place;
         if (fits) return opened;
         opened.Dispose();
         return null;

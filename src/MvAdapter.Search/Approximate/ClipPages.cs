@@ -13,22 +13,13 @@ internal sealed class ClipPages(SqliteDatabase database, string index, ClipColle
     public long Count() => database.Number("SELECT count(*) FROM videos v JOIN clips c ON c.video = v.id WHERE v.collection = ?", collection.Id) ?? 0;
 
     /// <summary>All after a number, in the order of their numbers.</summary>
-    // CROSS JOIN keeps the order of the tables: else all of a collection would be found and sorted for each page.
-    public IEnumerable<List<(long Clip, float[] Vector)>> After(long last) =>
-        Pages(last, after => Page("SELECT c.id, c.vector FROM clips c CROSS JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, Size));
-
-    /// <summary>Those of videos that changed after a revision.</summary>
-    public IEnumerable<List<(long Clip, float[] Vector)>> Changed(long revision) => Pages(0, after => Page("""
-        SELECT c.id, c.vector FROM changes n CROSS JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ? AND c.id > ? ORDER BY c.id LIMIT ?
-        """, revision, collection.Id, after, Size));
-
-    /// <summary>The numbers of those clips.</summary>
-    public HashSet<long> ChangedIds(long revision)
+    public IEnumerable<List<(long Clip, float[] Vector)>> After(long last)
     {
-        var ids = new HashSet<long>();
-        using var rows = database.Query("SELECT c.id FROM changes n CROSS JOIN clips c ON c.video = n.video WHERE n.revision > ? AND n.collection = ?", revision, collection.Id);
-        while (rows.Next()) ids.Add(rows.Long(0));
-        return ids;
+        for (var page = Next(last); page.Count > 0; page = Next(page[^1].Clip)) yield return page;
+
+        // CROSS JOIN keeps the order of the tables: else all of a collection would be found and sorted for each page.
+        List<(long Clip, float[] Vector)> Next(long after) =>
+            Page("SELECT c.id, c.vector FROM clips c CROSS JOIN videos v ON v.id = c.video WHERE c.id > ? AND v.collection = ? ORDER BY c.id LIMIT ?", after, collection.Id, Size);
     }
 
     /// <summary>Some vectors, spread evenly over all.</summary>
@@ -43,11 +34,6 @@ internal sealed class ClipPages(SqliteDatabase database, string index, ClipColle
             cancellation.ThrowIfCancellationRequested();
             foreach (var clip in Page("SELECT id, vector FROM clips WHERE id = ?", ids[(int)((long)i * ids.Count / number)])) yield return clip.Vector;
         }
-    }
-
-    private static IEnumerable<List<(long Clip, float[] Vector)>> Pages(long first, Func<long, List<(long Clip, float[] Vector)>> read)
-    {
-        for (var page = read(first); page.Count > 0; page = read(page[^1].Clip)) yield return page;
     }
 
     private List<(long Clip, float[] Vector)> Page(string sql, params ReadOnlySpan<object?> values)

@@ -15,22 +15,18 @@ internal sealed record PassingClips(ulong[] Bits, long Count)
 internal sealed class NearestClips(int most)
 {
     private readonly int wanted = most;
-    private readonly PriorityQueue<(long Clip, float Score), float> best = new(most + 1);   // the worst of them first
+    private readonly PriorityQueue<long, float> best = new(most + 1);   // the worst of them first
     private readonly float floor = float.NegativeInfinity;   // what others have found is better than that
 
     /// <summary>For a part of the work: what is no better than what was found before need not be kept.</summary>
     public NearestClips(NearestClips before) : this(before.wanted) => floor = before.Threshold;
 
-    /// <summary>Of all parts.</summary>
-    public NearestClips(NearestClips before, IEnumerable<NearestClips> parts) : this(before.wanted)
-    {
-        foreach (var ((clip, score), _) in parts.Prepend(before).SelectMany(part => part.best.UnorderedItems)) Add(clip, score);
-    }
-
     /// <summary>Whether there are as many as are wanted.</summary>
     public bool IsFull => best.Count == wanted;
 
-    private float Threshold => IsFull ? Math.Max(floor, best.Peek().Score) : floor;
+    private float Worst => best.TryPeek(out _, out var score) ? score : float.NegativeInfinity;
+
+    private float Threshold => IsFull ? Math.Max(floor, Worst) : floor;
 
     /// <summary>Takes those among some clips that are better than the worst so far.</summary>
     public void Add(ReadOnlySpan<long> clips, ReadOnlySpan<float> scores, PassingClips? passing)
@@ -41,12 +37,18 @@ internal sealed class NearestClips(int most)
             if (scores[i] > Threshold && passing?.Has(clips[i]) != false) Add(clips[i], scores[i]);
     }
 
+    /// <summary>Takes what a part has found.</summary>
+    public void Add(NearestClips part)
+    {
+        foreach (var (clip, score) in part.best.UnorderedItems) Add(clip, score);
+    }
+
     /// <summary>The best first.</summary>
-    public IEnumerable<long> InOrder() => best.UnorderedItems.OrderByDescending(item => item.Priority).Select(item => item.Element.Clip);
+    public IEnumerable<long> InOrder() => best.UnorderedItems.OrderByDescending(item => item.Priority).Select(item => item.Element);
 
     private void Add(long clip, float score)
     {
-        if (!IsFull) best.Enqueue((clip, score), score);
-        else best.EnqueueDequeue((clip, score), score);
+        if (!IsFull) best.Enqueue(clip, score);
+        else best.EnqueueDequeue(clip, score);
     }
 }

@@ -280,6 +280,25 @@ public sealed class ApproximateIndexTests : IDisposable
     }
 
     [Fact]
+    public void Taking_in_what_came_later_goes_on_where_it_was_stopped_and_the_old_one_answers_meanwhile()
+    {
+        using var store = ClipStore.Open(Index, StoreAccess.Write);
+        Builder().Build();
+        const int later = 8000;
+        Grow(store, later / 100);
+        using var stop = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() => Builder().Build(new Told(progress =>
+        {
+            if (progress.Done > All) stop.Cancel();
+        }), stop.Token));
+        Assert.True(store.IsApproximate(collection));
+        Assert.InRange(Builder().Build(), 1, later - 1);
+        Assert.Empty(store.Verify());
+        var query = RandomClips.Vectors(new Random(99), 1);
+        Assert.Equal(store.Search(collection, query, 100, exact: true)[0], store.Search(collection, query, 100)[0]);
+    }
+
+    [Fact]
     public void Vectors_that_are_all_the_same_can_be_learnt_from()
     {
         using var store = ClipStore.Open(folder.File("same.db"), StoreAccess.Create);
@@ -296,10 +315,10 @@ public sealed class ApproximateIndexTests : IDisposable
 
     private string[] Files() => [.. Directory.GetFiles(Index + ".approximate", "*.cells").Order()];
 
-    private void Grow(ClipStore store)
+    private void Grow(ClipStore store, int videos = 200)
     {
         var random = new Random(4);
-        for (var i = 0; i < 200; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4"), RandomClips.Spans(100), RandomClips.Vectors(random, 100));
+        for (var i = 0; i < videos; i++) store.ReplaceVideo(collection, RandomClips.Entry($"/long/{i}.mp4"), RandomClips.Spans(100), RandomClips.Vectors(random, 100));
     }
 
     private void Add(ClipStore store, string path, Random random, string tag) =>
